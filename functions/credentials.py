@@ -131,6 +131,7 @@ async def delete(request: CredentialDeleteRequest, ctx: RegistryContext) -> Cred
             for each in stored.models
             if each.litellm_params.get("litellm_credential_name") == gone.name
         ]
+        users += [each.path for each in ctx.registry.in_force().waiting if each.credential == gone.name]
         if users:
             raise Conflict(
                 f"The model {users[0]} has this credential; change it first.", param="credential_name"

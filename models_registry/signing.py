@@ -22,6 +22,12 @@ class AwsSigning(msgspec.Struct, frozen=True, kw_only=True):
     role_arn: str | None = None
     """A role that is assumed with these credentials."""
     role_session: str = "switchgear"
+    external_id: str | None = None
+    """What the role's account wants to hear of whoever assumes it."""
+    profile: str | None = None
+    """The profile of Amazon's credentials file that has the keys."""
+    web_identity: Secret | None = None
+    """The token for which the role is given, in place of keys; or where it stands: `/path/of/a/file`."""
 
 
 class EntraSigning(msgspec.Struct, frozen=True, kw_only=True):

@@ -109,7 +109,7 @@ class Services:
             in_all=settings.upstream_connections, a_host=settings.upstream_connections_per_host
         )
 
-        def judge(host: str, port: int, address: str) -> str | None:
+        def judge(host: str, port: int, address: str | None) -> str | None:
             return guard.why_not_called(host, port, address)
 
         self.upstream = HttpUpstream(

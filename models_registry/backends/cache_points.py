@@ -39,7 +39,8 @@ PromptFields = dict[str, msgspec.Raw]
 def caching(target: Target) -> Target:
     """The deployment for a key that has its prompts cached: with the usual marks, where it is a Claude model
     for which the config names none."""
-    takes_points = target.dialect.facts.takes_cache_points and marks_caches(target.model)
+    name = target.model if target.facts is None else target.facts.model
+    takes_points = target.dialect.facts.takes_cache_points and marks_caches(name)
     if target.cache_points or not takes_points:
         return target
     return msgspec.structs.replace(target, cache_points=USUAL_POINTS)

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from models_registry.facts.families import knows_strict_tools
+
 Schema = Mapping[str, Any]  # JSON Schema is any JSON
 ROOT_WORDS = ("anyOf", "oneOf", "allOf", "$ref")
 MAX_REFERENCES = 10
@@ -69,9 +71,9 @@ def fit_schema(schema: Schema, depth: int = 0) -> dict[str, Any]:
     return found
 
 
-def fits_strict(schema: Schema) -> bool:
-    """Whether a tool with this schema may be `strict`."""
-    return fit_schema(schema) == schema
+def fits_strict(schema: Schema, model: str) -> bool:
+    """Whether a tool with this schema may be `strict` at a Claude model."""
+    return knows_strict_tools(model) and fit_schema(schema) == schema
 
 
 def with_object_root(schema: Schema) -> dict[str, Any]:

@@ -56,14 +56,15 @@ def _fit_tool(tool: RawFields, fits: FitsStrict) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     changed = False
+    rooted: dict[str, Any] = {"type": "object", "properties": {}}
     if isinstance(schema, dict):
         rooted = with_object_root(schema)
         changed = rooted != schema
         if changed:
             function["parameters"] = msgspec.Raw(msgspec.json.encode(rooted))
-        if bytes(function.get("strict", NULL)) == b"true" and not fits(rooted):
-            del function["strict"]
-            changed = True
+    if bytes(function.get("strict", NULL)) == b"true" and not fits(rooted):
+        del function["strict"]
+        changed = True
     if changed:
         tool["function"] = msgspec.Raw(msgspec.json.encode(function))
     return changed

@@ -32,6 +32,7 @@ from schema.wire import value_of
 
 DROP_PARAMS = "drop_params"
 STORE = "store"
+CACHE_POINTS_FIELD = "cache_control_injection_points"
 GUARDRAILS_FIELD = "guardrails"
 """The guardrails that a request wants to pass, beside those that it has to."""
 
@@ -48,7 +49,7 @@ GATEWAY_FIELDS: Mapping[str, str] = MappingProxyType(
         _names(
             """caching policies mock_response mock_timeout no-log turn_off_message_logging
             prompt_id prompt_variables prompt_label prompt_version litellm_system_prompt search_tool_name
-            cache_control_injection_points retry_policy routing_strategy ensure_alternating_roles
+            retry_policy routing_strategy ensure_alternating_roles
             merge_reasoning_content_in_choices enable_json_schema_validation callbacks success_callback
             failure_callback"""
         ),
@@ -116,10 +117,14 @@ CACHE_REQUESTS = frozenset({"no-cache", "no-store", "s-maxage", "s-max-age", "tt
 """What `cache` may hold (`schema/cache_options.py`). Where nothing is cached, each of these wishes is met."""
 
 CONSUMED = (
-    frozenset({TAGS_FIELD, SESSION_FIELD, TRACE_FIELD, OWN_METADATA_FIELD, GUARDRAILS_FIELD}) | ROUTE_FIELDS
+    frozenset(
+        {TAGS_FIELD, SESSION_FIELD, TRACE_FIELD, OWN_METADATA_FIELD, GUARDRAILS_FIELD, CACHE_POINTS_FIELD}
+    )
+    | ROUTE_FIELDS
 )
-"""Fields that the gateway uses itself and takes out: the ledger's labels (`schema/labels.py`), and the
-options of the router (`schema/route_options.py`), and the guardrails that a call asks for."""
+"""Fields that the gateway uses itself and takes out: the ledger's labels (`schema/labels.py`), the options of
+the router (`schema/route_options.py`), the guardrails that a call asks for, and where it is marked for the
+provider's cache (`models_registry/backends/injection_points.py`)."""
 
 _TAKEN = CONSUMED | STRIPPED | {DROP_PARAMS}
 USUAL = frozenset({"input", *ChatRequest.__struct_encode_fields__}).difference(_TAKEN, GATEWAY_FIELDS)

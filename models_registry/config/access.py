@@ -5,14 +5,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from models_registry.config.azure import AddressForm, azure_form
+from models_registry.config.azure import AddressForm, azure_form, claudes_form
 from models_registry.config.credentials import REGION, region_of
 from models_registry.config.entries import Deployment
 from models_registry.config.hosts import filled, is_near, is_provider, takes_environment_key
 from models_registry.config.provider import Provider, Signs
 from models_registry.config.providers import split
 from models_registry.config.sections import LitellmParams
-from models_registry.config.vertex import vertex_base
+from models_registry.config.vertex import given_base, speaks, vertex_base
 from models_registry.numbers import BadDeployment
 from models_registry.target import Target
 from schema.secret import Secret
@@ -83,12 +83,18 @@ def address_of(provider: Provider, deployment: Deployment, env: Mapping[str, str
         model = split(params.model, params.custom_llm_provider)[1]
         base = vertex_base(params, model, env, f"{deployment.path}.litellm_params")
         deployment = with_base(deployment, base)
+    elif provider.signs is Signs.GOOGLE:
+        model = split(params.model, params.custom_llm_provider)[1]
+        deployment = with_base(deployment, given_base(params.api_base or params.base_url or "", model))
     if not provider.azure_paths:
         return AddressForm(api_base_of(provider, deployment, env), "", "")
     written = params.api_base or params.base_url
     if not written:
         written = api_base_of(provider, deployment, env)
-    form = azure_form(written, params.api_version, env, path)
+    if speaks(provider, split(params.model, params.custom_llm_provider)[1])[0] is not provider.dialect:
+        form = claudes_form(written, provider.claude_path, path)
+    else:
+        form = azure_form(written, params.api_version, env, path)
     return form._replace(address=api_base_of(provider, with_base(deployment, form.address), env))
 
 

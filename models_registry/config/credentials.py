@@ -23,6 +23,7 @@ from models_registry.signing import (
 from schema.secret import Secret
 
 REGIONS = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
+OIDC = "oidc/"
 REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 """A region is a part of its host's name. Nothing else may stand there: it could name another host."""
 FIELDS: Mapping[Signs, tuple[str, ...]] = MappingProxyType(
@@ -34,6 +35,9 @@ FIELDS: Mapping[Signs, tuple[str, ...]] = MappingProxyType(
             "aws_region_name",
             "aws_role_name",
             "aws_session_name",
+            "aws_external_id",
+            "aws_profile_name",
+            "aws_web_identity_token",
             "aws_bedrock_runtime_endpoint",
         ),
         Signs.ENTRA: ("tenant_id", "client_id", "client_secret", "azure_ad_token", "azure_scope"),
@@ -43,7 +47,9 @@ FIELDS: Mapping[Signs, tuple[str, ...]] = MappingProxyType(
 """The fields of `litellm_params` for each kind of credential."""
 
 
-OPTIONAL = frozenset({"aws_session_token", "aws_session_name", "azure_scope", "vertex_location"})
+OPTIONAL = frozenset(
+    {"aws_session_token", "aws_session_name", "aws_external_id", "azure_scope", "vertex_location"}
+)
 """Fields that may be left without a value."""
 
 
@@ -100,7 +106,8 @@ def _aws(params: LitellmParams, model: str, env: Mapping[str, str], path: str) -
     access = params.aws_access_key_id
     secret = params.aws_secret_access_key
     token = params.aws_session_token
-    if access is None and secret is None and env.get("AWS_ACCESS_KEY_ID"):
+    named = params.aws_profile_name or params.aws_web_identity_token
+    if access is None and secret is None and not named and env.get("AWS_ACCESS_KEY_ID"):
         access, secret = env["AWS_ACCESS_KEY_ID"], env.get("AWS_SECRET_ACCESS_KEY")
         token = env.get("AWS_SESSION_TOKEN")
     if bool(access) != bool(secret):
@@ -113,7 +120,30 @@ def _aws(params: LitellmParams, model: str, env: Mapping[str, str], path: str) -
         session_token=_secret(token) if access else None,
         role_arn=params.aws_role_name,
         role_session=params.aws_session_name or "switchgear",
+        external_id=params.aws_external_id,
+        profile=params.aws_profile_name,
+        web_identity=_web_identity(params, env, path),
     )
+
+
+def _web_identity(params: LitellmParams, env: Mapping[str, str], path: str) -> Secret | None:
+    """The token, or the path of its file: LiteLLM's `oidc/env/NAME` and `oidc/file/PATH` say where it is."""
+    given = params.aws_web_identity_token
+    if given is None:
+        return None
+    where = f"{path}.aws_web_identity_token"
+    if not params.aws_role_name:
+        raise BadDeployment(f"{path}.aws_role_name", "is missing beside aws_web_identity_token")
+    kind, _, rest = given.removeprefix(OIDC).partition("/")
+    if given.startswith(OIDC) and kind == "file":
+        given = f"/{rest.lstrip('/')}"
+    elif given.startswith(OIDC) and kind == "env":
+        given = env.get(rest, "")
+        if not given:
+            raise BadDeployment(where, f"the environment has no value for {rest}", variable=rest)
+    elif given.startswith(OIDC):
+        raise BadDeployment(where, "of LiteLLM's oidc/ this version has oidc/file/ and oidc/env/")
+    return Secret(given)
 
 
 def _entra(params: LitellmParams, env: Mapping[str, str]) -> EntraSigning | None:

@@ -1,5 +1,6 @@
 """Turns a config entry into a target: provider, address, credential, limits and price."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -52,6 +53,14 @@ def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tup
     return tuple(msgspec.structs.replace(compile_target(config, each, at), model=ANY_MODEL) for each in named)
 
 
+def _places(config: Config) -> Mapping[str, str]:
+    """The environment, with the project and the location that the settings name for all of Vertex AI."""
+    settings = config.litellm_settings
+    named = {"VERTEXAI_PROJECT": settings.vertex_project, "VERTEXAI_LOCATION": settings.vertex_location}
+    given = {name: value for name, value in named.items() if value}
+    return {**config.environment, **given} if given else config.environment
+
+
 def compile_target(config: Config, deployment: Deployment, at: datetime) -> Target:
     """The target of an entry whose provider is known, with the price in force at `at`. Raises
     BadDeployment."""
@@ -71,7 +80,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         sent.setdefault(name, msgspec.Raw(value))
     leave_out(sent, dropped)
     check_given(provider, deployment)
-    address, prefix, query = address_of(provider, deployment, config.environment)
+    address, prefix, query = address_of(provider, deployment, _places(config))
     headers = headers_of(params, path)
     if provider.signs is Signs.ENTRA and params.azure_ad_token:
         headers["authorization"] = f"Bearer {params.azure_ad_token}"
@@ -94,7 +103,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         provider=provider.prefix,
         dialect=dialect,
         body_version=body_version,
-        model=model,
+        model=params.model_id if provider.signs is Signs.AWS and params.model_id else model,
         api_base=address,
         path_prefix=prefix,
         query=query,
@@ -121,7 +130,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         states_template=info.template_tokens is not None,
         least_output_tokens=least_output(address),
         thinking=thinking_of(address, info.base_model or model),
-        limit_field=limit_field(provider, address, info.base_model or model),
+        limit_field=limit_field(provider, address, info.base_model or model, params.model),
         more_limits=provider.more_limits,
         cache_points=cache_points_of(deployment),
         own_fields=frozenset(provider.own_fields),
@@ -140,7 +149,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         local=provider.local,
         residency=residency,
         guardrails=tuple(params.guardrails or ()),
-        judged=deployment.stored and any(getattr(params, name) for name in ADDRESSES),
+        judged=deployment.entered and not own_host and any(getattr(params, name) for name in ADDRESSES),
         takes_metadata=provider.takes_metadata and own_host,
         strict_messages=provider.strict_messages and own_host,
         refused_in_messages=frozenset(provider.refused_in_messages if own_host else ()),

@@ -65,7 +65,8 @@ def doubled_path(target: Target) -> str | None:
     ends: tuple[str, ...] = (facts.chat_path,)
     if facts.wants_host:
         ends += (facts.chat_path.rpartition("/")[0], "/v1")
-    end = next((each for each in (*ends, *PATHS) if path.endswith(each)), None)
+    known = set() if not target.query else {"/models"}  # Azure's own
+    end = next((each for each in (*ends, *PATHS) if path.endswith(each) and each not in known), None)
     if end is not None:
         return f"it ends with {end}, and {facts.chat_path} is put behind it; leave {end} out of it"
     if "/v1/v1" in path:

@@ -22,6 +22,10 @@ MONEY_AND_LIMITS = frozenset(
 """Keys of an entry of `model_list` that, beside prices, keep the server from starting when they are wrong."""
 
 
+class NoCredential(BadDeployment):
+    """An entry names a credential that there is not."""
+
+
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of `model_list` and where it stands in the file."""
 
@@ -36,6 +40,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     that was to give the value, such as `GPU_HOST`, or an empty text where no variable is named."""
     info: Mapping[str, Any] = {}  # any YAML
     """`model_info` as the config has it."""
+    entered: bool = False
+    """Whether its address was entered through the API: in a stored model, or in a stored credential."""
     stored: bool = False
     """Whether it is a stored model. Nothing that is wrong with one keeps the server from starting."""
 
@@ -75,6 +81,15 @@ class Unset(msgspec.Struct, frozen=True, kw_only=True):
 Credentials = Mapping[str, Mapping[str, Any]]  # values as `litellm_params` has them
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the file that names a credential which the file does not have. One may be stored."""
+
+    path: str
+    item: Mapping[str, Any]  # any YAML
+    """The entry as it is written."""
+    credential: str
+
+
 class EntryRead(msgspec.Struct, frozen=True, kw_only=True):
     """A stored model, checked: its deployment, or why it can't be called."""
 
@@ -82,18 +97,29 @@ class EntryRead(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
+def renamed(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with each under the name by which it is known here."""
+    for name in known_keys.ALIASES.keys() & params.keys():
+        value = params.pop(name)
+        params.setdefault(known_keys.ALIASES[name], value)
+    return params
+
+
 def with_credential(values: Any, credentials: Credentials, path: str) -> None:
     """Put the values of the credential that an entry names beside the entry's own, which count first. A
     credential with an address is for that address alone, so that nobody sends its key elsewhere. Raises
     BadDeployment."""
     params = values.get("litellm_params") if isinstance(values, Mapping) else None
+    if isinstance(params, dict):
+        renamed(params)
     name = params.get("litellm_credential_name") if isinstance(params, Mapping) else None
     if name is None or not isinstance(params, dict):
         return
     where = f"{path}.litellm_params.litellm_credential_name"
-    shared = credentials.get(name) if isinstance(name, str) else None
+    known = credentials.get(name) if isinstance(name, str) else None
+    shared = None if known is None else renamed(dict(known))
     if shared is None:
-        raise BadDeployment(where, "there is no credential of this name")
+        raise NoCredential(where, "there is no credential of this name")
     for address in known_keys.ADDRESSES:
         own = params.get(address)
         if own is not None and own != shared.get(address) and known_keys.KEYS & shared.keys():
@@ -107,6 +133,23 @@ def with_credential(values: Any, credentials: Credentials, path: str) -> None:
             params.setdefault(key, value)
         elif key not in known_keys.CREDENTIAL_NOTES:
             raise BadDeployment(where, f"the credential has `{str(key)[:60]}`, which no credential can have")
+
+
+def check_own_keys(params: Mapping[str, Any], credential: Mapping[str, Any], path: str) -> bool:
+    """Whether the address of an entry of the file is that of a stored credential. Raises BadDeployment where
+    the entry has a key of its own beside it: whoever stores a credential can't read the file's keys, and must
+    not have them sent to an address that he chooses."""
+    addresses = [name for name in known_keys.ADDRESSES if credential.get(name)]
+    if not addresses or any(params.get(name) for name in known_keys.ADDRESSES):
+        return False
+    own = next((name for name in sorted(known_keys.KEYS | {"extra_body"}) if params.get(name)), None)
+    if own is not None:
+        raise BadDeployment(
+            f"{path}.litellm_params.{own}",
+            f"the file's own value goes to no address of a stored credential ({addresses[0]}); put it "
+            "into the credential, or the address into the file",
+        )
+    return True
 
 
 def keeps_from_starting(entry: str, path: str) -> bool:

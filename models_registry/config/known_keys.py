@@ -164,7 +164,8 @@ gets a warning."""
 NEEDS_VALUE = (
     *("api_base", "base_url", "api_key"),
     *("aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_region_name", "aws_role_name"),
-    *("aws_session_name", "aws_bedrock_runtime_endpoint"),
+    *("aws_session_name", "aws_external_id", "aws_profile_name", "aws_web_identity_token"),
+    "aws_bedrock_runtime_endpoint",
     *("tenant_id", "client_id", "client_secret", "azure_ad_token", "azure_scope"),
     *("vertex_project", "vertex_location", "vertex_credentials"),
 )
@@ -181,8 +182,13 @@ KEYS = frozenset(
 SHARED = KEYS | {
     *ADDRESSES,
     *("api_version", "organization", "aws_region_name", "aws_role_name", "aws_session_name"),
+    "aws_external_id",
     *("tenant_id", "client_id", "azure_scope", "vertex_project", "vertex_location"),
 }
 """Parameters that a shared credential may have."""
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {f"vertex_ai_{name}": f"vertex_{name}" for name in ("project", "location", "credentials")}
+)
+"""Other names that LiteLLM knows for parameters."""
 CREDENTIAL_NOTES = frozenset({"custom_llm_provider"})
 """What a credential may say and what counts for no deployment."""

@@ -110,7 +110,7 @@ claudinio | https://api.claudin.io/v1 | CLAUDINIO_API_KEY |  | models.dev
 clf_ai_gateway | https://api.clfaigateway.dev/v1 | CLF_AI_GATEWAY_API_KEY |  | litellm
 cloudferro_sherlock | https://api-sherlock.cloudferro.com/openai/v1 | CLOUDFERRO_SHERLOCK_API_KEY |  | models.dev
 cloudflare | https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1 | CLOUDFLARE_API_KEY | price=cloudflare | models.dev
-codestral | https://codestral.mistral.ai/v1 | CODESTRAL_API_KEY | not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields,reasoning | litellm
+codestral | https://codestral.mistral.ai/v1 | CODESTRAL_API_KEY | not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields,reasoning older-limit | litellm
 cognition | https://api.cognition.ai/v1 | COGNITION_API_KEY |  | litellm
 cohere | https://api.cohere.ai/compatibility/v1 | COHERE_API_KEY | price=cohere no-stream-options | docs models.dev vercel-ai
 cometapi | https://api.cometapi.com/v1 | COMETAPI_KEY |  | litellm
@@ -124,7 +124,7 @@ dashscope | https://dashscope-intl.aliyuncs.com/compatible-mode/v1 | DASHSCOPE_A
 dashscope_cn | https://dashscope.aliyuncs.com/compatible-mode/v1 | DASHSCOPE_API_KEY |  | models.dev
 databricks | https://{DATABRICKS_HOST}/ai-gateway/mlflow/v1 | DATABRICKS_TOKEN | older-limit | models.dev
 deepinfra | https://api.deepinfra.com/v1/openai | DEEPINFRA_API_KEY |  | models.dev litellm vercel-ai any-llm
-deepseek | https://api.deepseek.com | DEEPSEEK_API_KEY | price=deepseek messages=https://api.deepseek.com/anthropic/v1 | docs models.dev litellm pydantic-ai
+deepseek | https://api.deepseek.com | DEEPSEEK_API_KEY | price=deepseek messages=https://api.deepseek.com/anthropic/v1 older-limit | docs models.dev litellm pydantic-ai
 digitalocean | https://inference.do-ai.run/v1 | DIGITALOCEAN_ACCESS_TOKEN |  | models.dev
 dinference | https://api.dinference.com/v1 | DINFERENCE_API_KEY |  | models.dev
 docker_model_runner | http://localhost:12434/engines/v1 | DOCKER_MODEL_RUNNER_API_KEY | key-optional local | docs litellm
@@ -177,7 +177,7 @@ meta | https://api.meta.ai/v1 | META_API_KEY/MODEL_API_KEY | price=meta | litell
 meta_llama | https://api.llama.com/compat/v1 | LLAMA_API_KEY |  | models.dev litellm any-llm
 minimax | https://api.minimax.io/v1 | MINIMAX_API_KEY | price=minimax messages=https://api.minimax.io/anthropic/v1 | models.dev litellm vercel-ai any-llm
 minimax_cn | https://api.minimaxi.com/v1 | MINIMAX_API_KEY | price=minimax | litellm models.dev
-mistral | https://api.mistral.ai/v1 | MISTRAL_API_KEY | price=mistral not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields,reasoning | recordings models.dev litellm vercel-ai
+mistral | https://api.mistral.ai/v1 | MISTRAL_API_KEY | price=mistral not-back=reasoning_content,reasoning_details,thinking_blocks,provider_specific_fields,reasoning older-limit | recordings models.dev litellm vercel-ai
 mistralrs | http://localhost:1234/v1 | - | key-optional local | recordings
 mixlayer | https://models.mixlayer.ai/v1 | MIXLAYER_API_KEY |  | models.dev
 moark | https://moark.com/v1 | MOARK_API_KEY |  | models.dev
@@ -265,11 +265,11 @@ xiaomi_token_plan_cn | https://token-plan-cn.xiaomimimo.com/v1 | XIAOMI_API_KEY 
 xiaomi_token_plan_sgp | https://token-plan-sgp.xiaomimimo.com/v1 | XIAOMI_API_KEY |  | models.dev
 xinference | http://localhost:9997/v1 | XINFERENCE_API_KEY | local key-optional | litellm
 xpersona | https://www.xpersona.co/v1 | XPERSONA_API_KEY |  | models.dev
-zai | https://api.z.ai/api/paas/v4 | ZHIPU_API_KEY/ZAI_API_KEY | price=zai also=zhipuai | models.dev litellm pydantic-ai any-llm
-zai_coding_plan | https://api.z.ai/api/coding/paas/v4 | ZHIPU_API_KEY | messages=https://api.z.ai/api/anthropic/v1 | docs models.dev
+zai | https://api.z.ai/api/paas/v4 | ZHIPU_API_KEY/ZAI_API_KEY | price=zai also=zhipuai older-limit | models.dev litellm pydantic-ai any-llm
+zai_coding_plan | https://api.z.ai/api/coding/paas/v4 | ZHIPU_API_KEY | messages=https://api.z.ai/api/anthropic/v1 older-limit | docs models.dev
 zeldoc | https://api.zeldoc.ai/v1 | ZELDOC_API_KEY |  | models.dev
 zenmux | https://zenmux.ai/api/v1 | ZENMUX_API_KEY |  | models.dev
 zerogpu | https://api.zerogpu.ai/v1 | ZEROGPU_API_KEY |  | litellm
 zhipu | https://open.bigmodel.cn/api/paas/v4 | ZHIPU_API_KEY/BIGMODEL_API_KEY | price=zhipuai older-limit | models.dev litellm
-zhipu_coding_plan | https://open.bigmodel.cn/api/coding/paas/v4 | ZHIPU_API_KEY |  | models.dev
+zhipu_coding_plan | https://open.bigmodel.cn/api/coding/paas/v4 | ZHIPU_API_KEY | older-limit | models.dev
 """

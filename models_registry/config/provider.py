@@ -84,6 +84,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """What its calls are signed with where no key is given."""
     azure_paths: bool = False
     """Whether its addresses have Azure's forms (`models_registry/config/azure.py`)."""
+    routes: tuple[str, ...] = ()
+    """LiteLLM's words before a model's name that say how it is called: `o_series/`. They are no part of
+    it."""
+    claude_path: str = ""
+    """Where its servers have Claude, by Anthropic's Messages: `/anthropic`. Empty: Claude is called as other
+    models are."""
     takes_stream_options: bool = True
     """Whether a stream may be asked for its usage (`stream_options`)."""
     joins_content: bool = False

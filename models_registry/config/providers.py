@@ -64,12 +64,14 @@ _ROWS = (
             price_id="azure",
             newer_limit=NewerLimit(models=("gpt-5", "o1", "o3", "o4")),
             refuses=refuses,
+            routes=("o_series/", "gpt5_series/"),
+            claude_path=claude_path,
             sources=("recordings", "docs", "litellm"),
         )
-        for prefix, name, surfaces, refuses in (
-            ("azure", "AZURE", (Surface.RESPONSES,), _OF_OTHERS),
-            ("azure_ai", "AZURE_AI", (), ()),  # models of other makers too
-            ("azure_text", "AZURE", (Surface.COMPLETIONS,), _OF_OTHERS),
+        for prefix, name, surfaces, refuses, claude_path in (
+            ("azure", "AZURE", (Surface.RESPONSES,), _OF_OTHERS, ""),
+            ("azure_ai", "AZURE_AI", (), (), "/anthropic"),  # models of other makers too
+            ("azure_text", "AZURE", (Surface.COMPLETIONS,), _OF_OTHERS, ""),
         )
     ),
     Provider(
@@ -104,6 +106,7 @@ _ROWS = (
             key_header="x-goog-api-key",
             needs_key=False,
             usual_base="https://<location>-aiplatform.googleapis.com",
+            routes=("gemini/",),
             price_id="google",
             sources=("recordings", "docs", "litellm"),
         )
@@ -213,8 +216,13 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.prefix: row for row in
 KNOWN = "`just providers` lists the known ones, such as openai, anthropic, azure, groq, mistral and ollama"
 
 
-def limit_field(provider: Provider, api_base: str, model: str) -> str:
-    """The field in which a model takes a limit on the output."""
+REASONING_ROUTE = "o_series/"
+
+
+def limit_field(provider: Provider, api_base: str, model: str, written: str = "") -> str:
+    """The field in which a model takes a limit on the output. `written` is the model as the config has it."""
+    if REASONING_ROUTE in provider.routes and any(f"/{each}" in f"/{written}" for each in provider.routes):
+        return "max_completion_tokens"
     if provider.limit_name:
         return provider.limit_name
     return "max_completion_tokens" if provider.newer_limit.holds(api_base, model) else "max_tokens"
@@ -231,7 +239,9 @@ class UnknownProvider(ValueError):
 
 def _named(provider: Provider, model: str) -> tuple[Provider, str]:
     """The provider, and the name that it knows."""
-    return provider, model.removeprefix(BRIDGED) if Surface.RESPONSES in provider.surfaces else model
+    if Surface.RESPONSES in provider.surfaces:
+        model = model.removeprefix(BRIDGED)
+    return provider, model.removeprefix(next(filter(model.startswith, provider.routes), ""))
 
 
 def split(model: str, forced: str | None) -> tuple[Provider, str]:

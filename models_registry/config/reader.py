@@ -17,8 +17,10 @@ from models_registry.config.entries import (
     Credentials,
     Deployment,
     EntryRead,
+    NoCredential,
     Skipped,
     Unset,
+    Waiting,
     keeps_from_starting,
     skipped_of,
 )
@@ -61,6 +63,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The values of shared credentials, by the credential's name."""
     guardrails: tuple[tuple[str, Any], ...] = ()  # any YAML
     """The entries of `guardrails`, each with its path."""
+    waiting: tuple[Waiting, ...] = ()
+    """Entries that are skipped as long as no credential of the name that they say is stored."""
     ids: Mapping[str, str] = {}
     """The paths of the file's entries that say an `id`, by it. Those that can't be called are in it too."""
     cache_flaw: str = ""
@@ -97,6 +101,7 @@ def read_config(
         guardrails=guardrails,
         deployments=tuple(reader.deployments(document.get("model_list"))),
         skipped=tuple(reader.skipped),
+        waiting=tuple(reader.waiting),
         litellm_settings=reader.section(document, "litellm_settings", LitellmSettings),
         router_settings=reader.section(document, "router_settings", RouterSettings),
         general_settings=reader.section(document, "general_settings", GeneralSettings),
@@ -135,6 +140,7 @@ class _ConfigReader:
         self.stored = stored
         self.errors: list[str] = []
         self.skipped: list[Skipped] = []
+        self.waiting: list[Waiting] = []
         self.ids: dict[str, str] = {}
         self.warnings: list[str] = []
         self.credentials: dict[str, Mapping[str, Any]] = {}
@@ -205,6 +211,9 @@ class _ConfigReader:
                     self.errors.append(str(exc))
                 else:
                     self.skipped.append(skipped_of(values, path, exc))
+                if isinstance(exc, NoCredential):
+                    name = str(values["litellm_params"]["litellm_credential_name"])
+                    self.waiting.append(Waiting(path=path, item=item, credential=name))
             self._check_id(values, path)
 
     def _check_id(self, values: Any, path: str) -> None:

@@ -5,21 +5,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from models_registry.backends.injection_points import InjectionPoint
 from models_registry.config.sign_in import JwtSection, SsoSection
 from models_registry.numbers import Number
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 """A number of tokens or requests."""
-
-
-class InjectionPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a request without marks of the cache gets one, in LiteLLM's words."""
-
-    location: str = "message"
-    """`message`, or `tool_config`."""
-    role: str | None = None
-    index: int | None = None
-    control: dict[str, Any] | None = None  # a `cache_control` of Anthropic's
 
 
 class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +65,11 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     aws_region_name: str | None = None
     aws_role_name: str | None = None
     aws_session_name: str | None = None
+    aws_external_id: str | None = None
+    aws_profile_name: str | None = None
+    aws_web_identity_token: str | None = None
+    model_id: str | None = None
+    """The address (ARN) of an inference profile or of bought throughput, by which the model is called."""
     aws_bedrock_runtime_endpoint: str | None = None
     tenant_id: str | None = None
     client_id: str | None = None
@@ -168,6 +164,9 @@ class LitellmSettings(msgspec.Struct, frozen=True, kw_only=True):
     drop_params: bool | list[str] | None = None
     ssl_verify: bool | str | None = None
     """Whether providers must prove who they are, or the PEM file with the certificates to trust."""
+    vertex_project: str | None = None
+    """The project of all of Vertex AI's deployments that name none; likewise the location."""
+    vertex_location: str | None = None
     ssl_certificate: str | None = None
     """A PEM file: with a key in it, how this gateway proves who it is; without, certificates that are
     believed beside the others."""

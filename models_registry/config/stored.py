@@ -19,7 +19,10 @@ from models_registry.config.entries import (
     Deployment,
     EntryRead,
     Skipped,
+    Waiting,
+    check_own_keys,
     public_name_of,
+    skipped_of,
     would_be_local,
 )
 from models_registry.config.reader import Config, read_config, read_entry
@@ -27,6 +30,7 @@ from models_registry.config.response_cache import PATH, cache_rules_of
 from models_registry.config.sections import RouterSettings
 from models_registry.config.stored_address import refusal_of
 from models_registry.config.variables import ENV_PREFIX
+from models_registry.numbers import BadDeployment
 
 Values = Mapping[str, Any]  # JSON, as `litellm_params` and `model_info` have it
 ROUTER_SETTINGS = "router_settings"
@@ -41,7 +45,7 @@ OWN_SECRETS = frozenset(
 )
 OWN_PREFIXES = ("SWITCHGEAR_", "POSTGRES_", "DATABASE_")
 """The variables of the gateway itself. No allow-list gives them to a body of the API."""
-FILES = ("ssl_certificate",)
+FILES = ("ssl_certificate", "aws_profile_name", "aws_web_identity_token")
 """Parameters that name a file of the gateway's machine."""
 MAX_DEPTH = 20
 
@@ -128,6 +132,16 @@ def read_with_stored(
     allowed = allowed_variables(config)
     credentials, doubts, unread = _shared(config.credentials, stored.credentials, allowed)
     deployments, skipped, warnings = list(config.deployments), list(config.skipped), list(config.warnings)
+    for each in config.waiting:
+        if each.credential not in credentials and each.credential not in unread:
+            continue
+        skipped = [entry for entry in skipped if entry.path != each.path]
+        found, said = _waiting(each, config.environment, credentials, unread, cache)
+        warnings += said
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        else:
+            deployments.append(found)
     for model in stored.models:
         name = model.litellm_params.get("litellm_credential_name")
         flaw = unread.get(name, "") if isinstance(name, str) else ""
@@ -140,7 +154,7 @@ def read_with_stored(
             skipped.append(found)
         else:
             deployments.append(found)
-    cache.keep_entries({each.model_id for each in stored.models})
+    cache.keep_entries({each.model_id for each in stored.models} | {each.path for each in config.waiting})
     return msgspec.structs.replace(
         config,
         deployments=tuple(deployments),
@@ -219,6 +233,34 @@ def _looked_up(value: object, allowed: Mapping[str, str]) -> object:
     return value
 
 
+def _waiting(
+    entry: Waiting,
+    env: Mapping[str, str],
+    credentials: Credentials,
+    unread: Mapping[str, str],
+    cache: BuildCache,
+) -> tuple[Deployment | Skipped, Sequence[str]]:
+    """The deployment of an entry of the file that names a stored credential, or why it can't be called."""
+    path, name = entry.path, entry.credential
+    if name in unread:
+        exc = BadDeployment(f"{path}.litellm_params.litellm_credential_name", unread[name])
+        return skipped_of(entry.item, path, exc), ()
+    shared = credentials[name]
+
+    def read() -> EntryRead:
+        try:
+            entered = check_own_keys(entry.item["litellm_params"], shared, path)
+        except BadDeployment as exc:
+            return EntryRead(found=skipped_of(entry.item, path, exc), warnings=())
+        read = read_entry(entry.item, path, env, {name: shared})
+        if isinstance(read.found, Skipped):
+            return read
+        return EntryRead(found=msgspec.structs.replace(read.found, entered=entered), warnings=read.warnings)
+
+    read_now = cache.entry(path, (entry, env, shared), read)
+    return read_now.found, read_now.warnings
+
+
 def _entry(
     model: StoredModel,
     taken: Mapping[str, str],
@@ -256,7 +298,9 @@ def _entry(
         if isinstance(read.found, Skipped):
             found = msgspec.structs.replace(read.found, model_id=model.model_id)
             return EntryRead(found=found, warnings=read.warnings)
-        return EntryRead(found=msgspec.structs.replace(read.found, stored=True), warnings=read.warnings)
+        return EntryRead(
+            found=msgspec.structs.replace(read.found, stored=True, entered=True), warnings=read.warnings
+        )
 
     shared = credentials.get(str(model.litellm_params.get("litellm_credential_name")))
     read = cache.entry(model.model_id, (model, allowed, shared), read_stored)

@@ -36,6 +36,12 @@ AGENTS = re.compile(r"(?:.*/)?compound\b|.*deep-research|.*:online$|openrouter/a
 """The names of models that run tools or other models at every call, so that no field bounds what a call uses:
 Groq's compound systems, deep research, OpenRouter's searching variants and its own choice of a model."""
 
+_BEFORE_STRICT = re.compile(
+    r".*claude-(?:instant|v?[123](?![0-9])|(?:opus|sonnet)-4(?:-0)?(?:[-@]20\d{6}|[-@:]v|@default|$))",
+    re.IGNORECASE,
+)
+"""The names of Claude models from before strict tools, which came with Claude Opus 4.1 and the models 4.5."""
+
 _ROUTE = re.compile(r".*/|ft:|[a-z-]+\.(?=[a-z])")
 """A prefix before a model's own name: `openai/`, `accounts/fireworks/models/`, `ft:`, `us.anthropic.`."""
 _PLAIN = re.compile(rf"(?:{'|'.join(map(re.escape, PLAIN))}|grok-3(?!-mini)|.*non-reasoning)(?!\d)")
@@ -61,6 +67,11 @@ def is_agent(model: str) -> bool:
     """Whether a model runs tools or other models at every call: `groq/compound-mini`,
     `openai/gpt-4o:online`."""
     return AGENTS.match(model.lower()) is not None
+
+
+def knows_strict_tools(model: str) -> bool:
+    """Whether a Claude model takes `strict` at a tool."""
+    return _BEFORE_STRICT.match(model) is None
 
 
 def marks_caches(model: str) -> bool:

@@ -11,7 +11,7 @@ import enum
 import msgspec
 
 from schema.usage import Usage
-from schema.wire import ABSENT, MaybeRaw
+from schema.wire import ABSENT, MaybeRaw, present
 
 
 class StopReason(enum.Enum):
@@ -151,6 +151,15 @@ AnswerEvent = (
     | Counted
     | Stopped
 )
+
+
+def with_logprobs(events: list[AnswerEvent], logprobs: MaybeRaw) -> list[AnswerEvent]:
+    """The events with these log probabilities at the last text among them. Events without a text stay as they
+    are."""
+    at = next((i for i in reversed(range(len(events))) if isinstance(events[i], Text)), None)
+    if at is None or not present(logprobs):
+        return events
+    return [*events[:at], msgspec.structs.replace(events[at], logprobs=logprobs), *events[at + 1 :]]
 
 
 def said_bytes(event: AnswerEvent) -> int:

@@ -20,13 +20,13 @@ from models_registry.turns.events import (
     ToolBegan,
 )
 from schema.usage import Usage
-from schema.wire import ABSENT, MaybeRaw
+from schema.wire import present
 
 
 class TextPart(msgspec.Struct, gc=False):
     text: str
-    logprobs: MaybeRaw = ABSENT
-    """OpenAI's object, where the text came in one piece."""
+    logprobs: list[msgspec.Raw] = []
+    """OpenAI's objects, one for each piece that has one."""
     sources: list[Cited] = []
 
 
@@ -93,7 +93,10 @@ def _extend(parts: list[AnswerPart], event: AnswerEvent) -> None:
             if isinstance(last, TextPart) and not event.begins:
                 last.text += event.text
             else:
-                parts.append(TextPart(event.text, event.logprobs))
+                last = TextPart(event.text)
+                parts.append(last)
+            if present(event.logprobs) and event.logprobs:
+                last.logprobs.append(event.logprobs)
         case Refused():
             if isinstance(last, RefusalPart):
                 last.text += event.text

@@ -5,6 +5,7 @@ them. Sources: AWS SDKs and Tools Reference Guide; the API references of STS and
 service.
 """
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -80,7 +81,11 @@ def given_keys(signing: AwsSigning) -> AwsKeys | None:
 async def fetched_keys(signing: AwsSigning, env: Mapping[str, str]) -> Lasting[AwsKeys]:
     """Keys that run out: those of a role, or of where the gateway runs. Raises Unsigned."""
     try:
+        if signing.web_identity is not None:
+            return await _for_token(signing, signing.web_identity.reveal())
         found = given_keys(signing)
+        if found is None and signing.profile is not None:
+            found = await asyncio.to_thread(_in_profile, signing.profile, env)
         own = Lasting(found, float(ROLE_S)) if found is not None else await _ambient(signing, env)
         return await _assumed(signing, own.value) if signing.role_arn else own
     except Unreachable as exc:
@@ -117,13 +122,47 @@ async def _got(url: str, headers: Mapping[str, str]) -> bytes:
     return await answer_of("GET", url, headers=headers, timeout_s=TIMEOUT_S, proxied=False)
 
 
+def _in_profile(name: str, env: Mapping[str, str]) -> AwsKeys:
+    """The keys of a profile in Amazon's files. Raises Unsigned."""
+    from botocore.configloader import raw_config_parse
+    from botocore.exceptions import BotoCoreError
+
+    files = (
+        (env.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials", name),
+        (env.get("AWS_CONFIG_FILE") or "~/.aws/config", name if name == "default" else f"profile {name}"),
+    )
+    for path, section in files:
+        try:
+            found = raw_config_parse(path).get(section, {})
+        except BotoCoreError:
+            continue
+        access, secret = found.get("aws_access_key_id"), found.get("aws_secret_access_key")
+        if access and secret:
+            return AwsKeys(access, secret, found.get("aws_session_token"))
+    raise Unsigned(f"Amazon's files have no keys of the profile '{name[:64]}'")
+
+
 async def _by_web_identity(signing: AwsSigning, env: Mapping[str, str]) -> Lasting[AwsKeys]:
+    session = env.get("AWS_ROLE_SESSION_NAME") or signing.role_session
+    return await _given_for(
+        signing, await text_in(env["AWS_WEB_IDENTITY_TOKEN_FILE"]), env["AWS_ROLE_ARN"], session
+    )
+
+
+async def _for_token(signing: AwsSigning, token: str) -> Lasting[AwsKeys]:
+    """The keys of the deployment's role, for its token or that in its file."""
+    if token.startswith("/"):
+        token = await text_in(token)
+    return await _given_for(signing, token.strip(), str(signing.role_arn), signing.role_session)
+
+
+async def _given_for(signing: AwsSigning, token: str, role: str, session: str) -> Lasting[AwsKeys]:
     form = {
         "Action": "AssumeRoleWithWebIdentity",
         "Version": "2011-06-15",
-        "RoleArn": env["AWS_ROLE_ARN"],
-        "RoleSessionName": env.get("AWS_ROLE_SESSION_NAME") or signing.role_session,
-        "WebIdentityToken": await text_in(env["AWS_WEB_IDENTITY_TOKEN_FILE"]),
+        "RoleArn": role,
+        "RoleSessionName": session,
+        "WebIdentityToken": token,
     }
     headers = {"content-type": FORM, "accept": "application/json"}
     body = await answer_of(
@@ -139,6 +178,7 @@ async def _assumed(signing: AwsSigning, keys: AwsKeys) -> Lasting[AwsKeys]:
         "RoleArn": str(signing.role_arn),
         "RoleSessionName": signing.role_session,
         "DurationSeconds": str(ROLE_S),
+        **({} if signing.external_id is None else {"ExternalId": signing.external_id}),
     }
     asked = UpstreamRequest(
         url=_sts(signing),

@@ -18,6 +18,13 @@ MAX_ADDRESSES = 4
 """How many addresses of a host are tried."""
 
 
+UNSEEN = (
+    "it is reached through a proxy only, so that nobody can judge where it leads; an admin can name the host "
+    "in general_settings.user_url_allowed_hosts, or set general_settings.fetch_through_proxy"
+)
+"""Why a host is not called whose address a proxy finds."""
+
+
 class Forbidden(Exception):
     """Nothing may be asked at an address. The message says why, in words that fit behind a colon."""
 
@@ -43,14 +50,19 @@ class Guard:
             self.judge(host, port, address)
         return list(dict.fromkeys(found))[:MAX_ADDRESSES]
 
-    def why_not_called(self, host: str, port: int, address: str) -> str | None:
+    def why_not_called(self, host: str, port: int, address: str | None) -> str | None:
         """Why a deployment that was made through the API may not be called at an address, as which its host
-        was resolved. None: it may. Whoever enters an address of a private network as such, or a name that
-        only a private network has, such as `gpu-1`, means it."""
+        was resolved, or at the one that a proxy finds (None). None: it may. Whoever enters an address of a
+        private network as such, or a name that only a private network has, such as `gpu-1`, means it."""
+        plain = host.strip("[]")
+        if address is None and (ip := ip_of(plain)) is not None:
+            address = str(ip)
+        if address is None:
+            allowed = self._rules.through_proxy or self._names(host, port)
+            return None if allowed else UNSEEN
         try:
             self.judge(host, port, address)
         except Forbidden as exc:
-            plain = host.strip("[]")
             is_meant = ip_of(plain) is not None or is_near(f"http://{plain}")
             if is_meant and network_of(ipaddress.ip_address(address)) is not Network.FORBIDDEN:
                 return None

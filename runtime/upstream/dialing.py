@@ -23,8 +23,9 @@ MAX_NAMES = 1_000
 MAX_REPLY_BYTES = 16 * 1024
 
 Addresses = Sequence[aiohappyeyeballs.AddrInfoType]
-Judge = Callable[[str, int, str], str | None]
-"""Why a host with a port may not be asked at an address as which it was resolved. None: it may."""
+Judge = Callable[[str, int, str | None], str | None]
+"""Why a host with a port may not be asked at an address as which it was resolved, or at the one that a proxy
+finds (None). None: it may."""
 
 
 class NameUnknown(Exception):
@@ -74,8 +75,12 @@ class Dialer:
     ) -> socket.socket:
         """A connected socket: to the host, or to the proxy; with `tunnel` on from there to the host. `near`:
         every address of the host has to be this machine's or a private network's. `judged`: each of them has
-        to pass the judge; what a proxy connects to nobody judges. Raises NameUnknown, NotNear, Unasked,
-        ProxyRefused, OSError."""
+        to pass the judge, and so has a host whose address a proxy finds. Raises NameUnknown, NotNear,
+        Unasked, ProxyRefused, OSError."""
+        if judged and proxy is not None and self._judge is not None:
+            reason = self._judge(host, port, None)
+            if reason is not None:
+                raise Unasked(reason)
         first = (host, port) if proxy is None else (proxy.host, proxy.port)
         addresses = await self.addresses(*first)
         if any(_is_metadata(str(each[4][0])) for each in addresses):

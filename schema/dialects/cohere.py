@@ -88,6 +88,16 @@ class CohereRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     documents: MaybeRaw = ABSENT
     citation_options: MaybeRaw = ABSENT
     safety_mode: MaybeRaw = ABSENT
+    logprobs: bool | None = None
+    strict_tools: bool | None = None
+    """Whether the arguments of every tool's calls follow its schema."""
+
+
+class CohereLogprobs(msgspec.Struct, frozen=True, kw_only=True):
+    """The log probabilities of the tokens that make up a piece of text."""
+
+    text: str | None = None
+    logprobs: list[float] | None = None
 
 
 class CohereUnits(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +127,8 @@ class CohereAnswer(msgspec.Struct, frozen=True, kw_only=True):
     message: CohereSaid
     finish_reason: str | None = None
     usage: MaybeRaw = ABSENT
+    logprobs: MaybeRaw = ABSENT
+    """A list of CohereLogprobs, or null."""
     error: MaybeRaw = ABSENT
 
 
@@ -144,6 +156,8 @@ class CohereEvent(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "ty
     id: str | None = None
     index: int | None = None
     delta: CohereDelta | None = None
+    logprobs: MaybeRaw = ABSENT
+    """The CohereLogprobs of a `content-delta`, or null."""
     error: MaybeRaw = ABSENT
 
 

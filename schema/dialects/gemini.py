@@ -68,7 +68,7 @@ class GeminiTool(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
 
 class GeminiChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
-    """`mode` is AUTO, ANY or NONE."""
+    """`mode` is AUTO, ANY, NONE or VALIDATED: AUTO, with the arguments of calls held to their schemas."""
 
     mode: str
     allowed_function_names: list[str] | None = None

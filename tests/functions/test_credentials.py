@@ -290,3 +290,28 @@ def test_what_is_sent_again_whole_is_sealed_under_the_new_salt_key(postgres_dsn:
         assert shown.flaw is None
 
     in_house(postgres_dsn, scenario)
+
+
+def test_a_model_of_the_file_follows_the_stored_credential_that_it_names(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        params = {"model": "openai/gpt-4o", "litellm_credential_name": "eu"}
+        document = {**STORING, "model_list": [{"model_name": "m", "litellm_params": params}]}
+        found = registered(house, document)
+        assert "there is no credential" in found.live.in_force.checked.skipped[0]
+        await made(house)
+        assert key_and_base(found) == (KEY, BASE)
+        with pytest.raises(Conflict, match=r"model_list\[0\] has this credential"):
+            await house.call(credentials.delete, {"credential_name": "eu"})
+        moved = {"api_base": "http://gpu-2:8000/v1"}
+        with pytest.raises(
+            InvalidRequest, match="api_key"
+        ):  # the key went with the address, and openai asks for one
+            await house.call(
+                credentials.update,
+                {"credential_name": "eu", "credential_values": {"api_base": "http://evil.example/v1"}},
+            )
+        done = await house.call(credentials.update, {"credential_name": "eu", "credential_values": moved})
+        assert done.cleared_values == ["api_key"]
+        assert key_and_base(found) == (None, "http://gpu-2:8000/v1")
+
+    in_house(postgres_dsn, scenario)

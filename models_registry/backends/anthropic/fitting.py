@@ -2,6 +2,7 @@
 (`claude_schemas.py`), and what only Anthropic's own API asks for."""
 
 import re
+from functools import partial
 
 import msgspec
 
@@ -63,7 +64,7 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     make_room(fields, thinking, target)
     fit_sampling(fields, target, thinks=thinking.kind in ("enabled", "adaptive"))
     fit_format(fields)
-    fit_tools(fields, fits=fits_strict)
+    fit_tools(fields, fits=partial(fits_strict, model=target.model))
     if fields == before:
         return refitted(fields, target, marked) if target.params or marked else None
     changed = [*marked, *(name for name in before if fields.get(name) != before[name])]

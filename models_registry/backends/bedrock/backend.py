@@ -16,7 +16,7 @@ from models_registry.backends.bedrock.answer import answer_events, decode_answer
 from models_registry.backends.bedrock.embeddings import embed_body, embedded
 from models_registry.backends.bedrock.errors import answer_error
 from models_registry.backends.bedrock.fitting import fitted
-from models_registry.backends.bedrock.models import is_claude, model_and_region
+from models_registry.backends.bedrock.models import is_claude, known_as, model_and_region
 from models_registry.backends.bedrock.request import ANSWER_TOOL, answers_by_tool, converse_request
 from models_registry.backends.bedrock.stream import BedrockParser
 from models_registry.backends.bedrock.usage import usage_in
@@ -64,7 +64,7 @@ class Bedrock:
         blocks = message.content if message is not None and message.content else []
         usage = usage_in(answer.usage)
         reason = stop_reason(answer.stop_reason, has_said=bool(blocks))
-        said = answer_events(blocks, signs=is_claude(target.model))
+        said = answer_events(blocks, signs=is_claude(known_as(target)))
         if answers_by_tool(request, target):
             used = [block.tool_use for block in blocks if block.tool_use is not None]
             mine = next((each for each in used if each.name == ANSWER_TOOL), None)

@@ -5,6 +5,7 @@ from typing import Any  # JSON
 
 import msgspec
 
+from models_registry.backends.bedrock.models import known_as
 from models_registry.backends.embedding import asked_for, listed, read_vectors
 from models_registry.backends.parameters import unsupported
 from models_registry.backends.usage import count_of
@@ -32,10 +33,10 @@ def embed_body(request: EmbeddingsRequest, target: Target) -> dict[str, Any]:
     """The body. Raises UnsupportedParameter for a model of another maker and several texts at Titan, and what
     `asked_for` raises."""
     texts, fields = asked_for(request, target, FIELDS)
-    if COHERE in target.model:
+    if COHERE in known_as(target):
         body: dict[str, Any] = {"texts": texts, "input_type": fields.get("input_type", USUAL_TYPE)}
         return body | ({"output_dimension": request.dimensions} if request.dimensions else {})
-    if TITAN not in target.model:
+    if TITAN not in known_as(target):
         raise unsupported("model", target, "it has no embeddings that this gateway knows")
     if len(texts) > 1:
         raise unsupported("input", target, "the model takes one text a call")

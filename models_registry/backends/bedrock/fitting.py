@@ -1,7 +1,9 @@
 """Fits a request to a model on Bedrock: Claude models as at Anthropic, the others by what the table of facts
 says that they refuse."""
 
-from models_registry.backends.bedrock.models import is_claude
+from functools import partial
+
+from models_registry.backends.bedrock.models import is_claude, known_as
 from models_registry.backends.cache_points import mark_chat
 from models_registry.backends.claude_fitting import (
     BUDGET_LEVELS,
@@ -31,8 +33,11 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     fields = merged(request, target)
     marked = mark_chat(fields, target)
     before = dict(fields)
-    fit_tools(fields, fits=fits_strict if is_claude(target.model) else any_strict)
-    if is_claude(target.model):
+    fit_tools(
+        fields,
+        fits=partial(fits_strict, model=known_as(target)) if is_claude(known_as(target)) else any_strict,
+    )
+    if is_claude(known_as(target)):
         fit_format(fields)
         fit_effort(fields, target, drops=drops)
         thinking = fit_thinking(fields, target.facts, drops=drops)

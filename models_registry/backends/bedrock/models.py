@@ -2,6 +2,8 @@
 
 import re
 
+from models_registry.target import Target
+
 REGION = re.compile(r"(?:us|eu|ap|ca|sa|me|af|il|mx|us-gov)-[a-z]+-\d+")
 """A region of Amazon's, such as `eu-central-1`."""
 ROUTES = ("converse/", "converse_like/", "invoke/")
@@ -24,6 +26,13 @@ def model_and_region(model: str) -> tuple[str, str | None]:
         parts = model.split(":")
         return model, parts[3] if len(parts) > 3 and REGION.fullmatch(parts[3]) else None
     return model, None
+
+
+def known_as(target: Target) -> str:
+    """The model's name, which tells its maker. The address of a profile tells none, but the table of facts
+    may know the model behind it."""
+    is_address = model_and_region(target.model)[0].startswith("arn:")
+    return target.facts.model if is_address and target.facts is not None else target.model
 
 
 def is_claude(model: str) -> bool:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from models_registry.backends.bedrock.messages import FIELDS, cache_point, conversation
-from models_registry.backends.bedrock.models import is_claude, is_nova, is_qwen, takes_any_tool
+from models_registry.backends.bedrock.models import is_claude, is_nova, is_qwen, known_as, takes_any_tool
 from models_registry.backends.changes import Changes, name_left_out
 from models_registry.backends.content import called_names
 from models_registry.backends.parameters import (
@@ -71,7 +71,7 @@ def answers_by_tool(request: ChatRequest, target: Target) -> bool:
     if wanted is None or wanted.kind not in JSON_KINDS or _is_native(request, target):
         return False
     thinks = present(request.raw.get("thinking", ABSENT)) or request.reasoning_effort not in (None, "none")
-    can_force = takes_any_tool(target.model) and not (thinks and is_claude(target.model))
+    can_force = takes_any_tool(known_as(target)) and not (thinks and is_claude(known_as(target)))
     return can_force and not request.tools and _is_object(request)
 
 
@@ -146,7 +146,7 @@ def _of_the_model(
 ) -> dict[str, msgspec.Raw]:
     """What goes to the model in the words of its maker."""
     found: dict[str, msgspec.Raw] = {}
-    model, effort = target.model, request.reasoning_effort
+    model, effort = known_as(target), request.reasoning_effort
     top_k, thinking = _given(request, "top_k"), _given(request, "thinking")
     if present(top_k):
         found |= {"inferenceConfig": _raw({"topK": top_k})} if is_nova(model) else {"top_k": top_k}
@@ -279,7 +279,7 @@ def _choice(request: ChatRequest, target: Target, changes: Changes) -> dict[str,
         made = {CHOICES[choice]: {}}
     else:
         raise unsupported("tool_choice", target, f"'{choice}' is not auto, none or required")
-    if takes_any_tool(target.model):
+    if takes_any_tool(known_as(target)):
         return made
     if not drops_params(request, target):
         raise unsupported("tool_choice", target, "the model can't be made to call a tool")

@@ -9,7 +9,7 @@ import msgspec
 from models_registry.backends.bedrock.answer import cited, stop_reason, thought
 from models_registry.backends.bedrock.errors import exception_error
 from models_registry.backends.bedrock.frames import FrameCutter, StreamMessage
-from models_registry.backends.bedrock.models import is_claude
+from models_registry.backends.bedrock.models import is_claude, known_as
 from models_registry.backends.bedrock.usage import usage_in
 from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.tolerance import decoded
@@ -47,7 +47,7 @@ class BedrockParser:
         """`answer_tool` is the tool whose arguments are the answer's text."""
         self._target = target
         self._answer_tool = answer_tool
-        self._signs = is_claude(target.model)
+        self._signs = is_claude(known_as(target))
         self._answer_block: int | None = None
         self._cutter = FrameCutter()
         self._head = bytearray()

@@ -12,12 +12,12 @@ from models_registry.backends.cohere.answer import decode_answer, said_events, s
 from models_registry.backends.cohere.embeddings import embed_body, embedded
 from models_registry.backends.cohere.request import chat_body
 from models_registry.backends.cohere.stream import CohereParser
-from models_registry.backends.cohere.usage import usage_in
+from models_registry.backends.cohere.usage import logprobs_in, usage_in
 from models_registry.backends.fitting import Fitted, without_refused
 from models_registry.backends.headers import bearer, upstream_headers
 from models_registry.backends.provider_errors import provider_error
 from models_registry.target import Target
-from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped
+from models_registry.turns.events import AnswerEvent, Began, Counted, Stopped, Text, with_logprobs
 from models_registry.turns.facts import CallFacts
 from models_registry.turns.surfaces import Surface
 from schema.chat import ChatRequest
@@ -51,9 +51,11 @@ class Cohere:
         mapped error for an error in a 200."""
         answer = decode_answer(body, target)
         usage = usage_in(answer.usage)
+        said = said_events(answer.message)
+        text = "".join(event.text for event in said if isinstance(event, Text))
         return [
             Began(id=answer.id),
-            *said_events(answer.message),
+            *with_logprobs(said, logprobs_in(answer.logprobs, text)),
             Stopped(stop_reason(answer.finish_reason)),
             *(() if usage is None else (Counted(usage),)),
         ]

@@ -31,6 +31,7 @@ HONOURED = TRANSLATED | {
     "frequency_penalty",
     "presence_penalty",
     "stop",
+    "logprobs",
     # Anthropic's and Cohere's own, as LiteLLM takes them
     "top_k",
     "thinking",
@@ -51,7 +52,15 @@ class _ThinkingWords(msgspec.Struct, frozen=True, rename={"kind": "type"}):
     token_budget: int | None = None
 
 
+class _ObjectSchema(msgspec.Struct, frozen=True):
+    """What a JSON schema says of an object's fields."""
+
+    properties: dict[str, msgspec.Raw] = {}
+    required: list[str] = []
+
+
 _THINKING = msgspec.json.Decoder(_ThinkingWords)
+_FIELDS = msgspec.json.Decoder(_ObjectSchema)
 
 
 def chat_body(request: ChatRequest, target: Target, changes: Changes) -> CohereRequest:
@@ -61,7 +70,7 @@ def chat_body(request: ChatRequest, target: Target, changes: Changes) -> CohereR
     name_left_out(request, FIELDS, changes)
     facts = target.facts
     thinks = facts is not None and facts.reasoning is True
-    tools = [_tool(tool, f"tools[{i}]", changes) for i, tool in enumerate(request.tools or ())]
+    tools = [_tool(tool, f"tools[{i}]") for i, tool in enumerate(request.tools or ())]
     return CohereRequest(
         model=target.model,
         messages=conversation(request.messages, changes, thinks=thinks),
@@ -81,6 +90,8 @@ def chat_body(request: ChatRequest, target: Target, changes: Changes) -> CohereR
         documents=_given(request, "documents"),
         citation_options=_given(request, "citation_options"),
         safety_mode=_given(request, "safety_mode"),
+        logprobs=request.logprobs or None,
+        strict_tools=_strict(request, target, changes) or None,
     )
 
 
@@ -94,14 +105,12 @@ def _stop(request: ChatRequest) -> list[str] | None:
     return sequences or None
 
 
-def _tool(tool: Tool, where: str, changes: Changes) -> CohereTool:
+def _tool(tool: Tool, where: str) -> CohereTool:
     if tool.kind != "function" or tool.function is None:
         raise UnsupportedParameter(
             f"'{where}.type' is '{tool.kind}'; the provider takes function tools.", param=f"{where}.type"
         )
     function = tool.function
-    if function.strict:
-        changes.add("tools.function.strict")
     return CohereTool(
         function=CohereFunctionSpec(
             name=function.name,
@@ -109,6 +118,31 @@ def _tool(tool: Tool, where: str, changes: Changes) -> CohereTool:
             parameters=function.parameters if present(function.parameters) else NO_PARAMETERS,
         )
     )
+
+
+def _strict(request: ChatRequest, target: Target, changes: Changes) -> bool:
+    """Whether calls are held to the schemas of their tools. Cohere holds the calls of all tools to them or of
+    none, and takes no tool then whose fields are all optional."""
+    functions = [tool.function for tool in request.tools or () if tool.function is not None]
+    if not any(function.strict for function in functions):
+        return False
+    for i, function in enumerate(functions):
+        if not present(function.parameters) or not _all_optional(function.parameters):
+            continue
+        if not drops_params(request, target):
+            why = f"it holds all tools to their schemas or none, and no field of tools[{i}] is required"
+            raise unsupported("tools.function.strict", target, why)
+        changes.add("tools.function.strict")
+        return False
+    return True
+
+
+def _all_optional(parameters: msgspec.Raw) -> bool:
+    try:
+        fields = _FIELDS.decode(parameters)
+    except msgspec.DecodeError:
+        return False
+    return bool(fields.properties) and not fields.required
 
 
 def _choice(request: ChatRequest, target: Target, changes: Changes) -> str | None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 
 from models_registry.backends.cohere.answer import cited, stop_reason
-from models_registry.backends.cohere.usage import usage_in
+from models_registry.backends.cohere.usage import logprobs_in, usage_in
 from models_registry.backends.content import citations_in
 from models_registry.backends.provider_errors import error_instead
 from models_registry.backends.sse_reading import EventReading
@@ -83,7 +83,7 @@ class CohereParser(EventReading):
         elif event.kind == "message-end":
             self._end(delta, found)
         else:
-            self._say(event.kind, delta.message or CohereSaidPiece(), data, found)
+            self._say(event, delta.message or CohereSaidPiece(), data, found)
 
     def _end(self, delta: CohereDelta, found: list[AnswerEvent]) -> None:
         self._usage = usage_in(delta.usage)
@@ -95,16 +95,16 @@ class CohereParser(EventReading):
         if self._usage is not None:
             found.append(Counted(self._usage))
 
-    def _say(self, kind: str, said: CohereSaidPiece, data: bytes, found: list[AnswerEvent]) -> None:
-        match kind:
+    def _say(self, event: CohereEvent, said: CohereSaidPiece, data: bytes, found: list[AnswerEvent]) -> None:
+        match event.kind:
             case "content-start" | "content-delta":
                 piece = self._piece(said.content, data)
                 if piece.thinking:
                     found.append(Thought(piece.thinking))
-                elif kind == "content-start" and piece.kind == "text":
+                elif event.kind == "content-start" and piece.kind == "text":
                     found.append(Text(piece.text or "", begins=True))
                 elif piece.text:
-                    found.append(Text(piece.text))
+                    found.append(Text(piece.text, logprobs_in(event.logprobs, piece.text)))
             case "tool-plan-delta" if said.tool_plan:
                 found.append(Thought(said.tool_plan))
             case "tool-call-start":

@@ -20,6 +20,7 @@ from models_registry.turns.events import (
     ToolArguments,
     ToolBegan,
     Unshown,
+    with_logprobs,
 )
 from schema.dialects.gemini import (
     GeminiAnswerPart,
@@ -80,8 +81,9 @@ class AnswerReader:
         for part in parts or ():
             self._part(part, found)
         logprobs = logprobs_in(candidate.logprobs_result)
-        if logprobs:
-            found.append(Text("", logprobs))
+        if logprobs and not found:
+            found.append(Text(""))
+        found = with_logprobs(found, logprobs)
         found += _sources(candidate)
         self._said = self._said or bool(found)
         return found

@@ -117,7 +117,10 @@ class Gemini:
 
 
 def _name(model: str) -> str:
-    """A model's whole name: `models/gemini-2.5-pro`, `tunedModels/mine`."""
+    """A model's whole name: `models/gemini-2.5-pro`, `tunedModels/mine`; `endpoints/4711` for a model that
+    was tuned on Vertex AI."""
+    if model.isdecimal():
+        return f"endpoints/{model}"
     kind = TUNED if model.startswith(TUNED) else MODELS
     return kind + quote(model.removeprefix(kind), safe="")
 

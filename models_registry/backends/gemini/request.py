@@ -7,7 +7,12 @@ import msgspec
 
 from models_registry.backends.changes import Changes, name_left_out
 from models_registry.backends.gemini.contents import FIELDS, conversation
-from models_registry.backends.gemini.models import always_thinks, takes_budget, wants_signatures
+from models_registry.backends.gemini.models import (
+    always_thinks,
+    takes_budget,
+    validates_calls,
+    wants_signatures,
+)
 from models_registry.backends.gemini.schemas import fit_parameters, fit_schema
 from models_registry.backends.parameters import (
     TRANSLATED,
@@ -47,6 +52,7 @@ HONOURED = TRANSLATED | {
     "labels",
 }
 MAX_STOPS = 5
+VALIDATED = "VALIDATED"
 CHOICES: Mapping[str, str] = MappingProxyType({"auto": "AUTO", "none": "NONE", "required": "ANY"})
 BUDGETS: Mapping[str, int] = MappingProxyType(
     {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576, "xhigh": 24_576, "max": 24_576}
@@ -88,7 +94,7 @@ def generate_request(request: ChatRequest, target: Target, changes: Changes) -> 
         contents=said.turns,
         system_instruction=GeminiTurn(parts=said.system) if said.system else None,
         tools=[GeminiTool(function_declarations=functions)] if functions else None,
-        tool_config=_tool_config(request, target),
+        tool_config=_tool_config(request, target, changes),
         safety_settings=_given(request, "safety_settings"),
         labels=_given(request, "labels"),
         cached_content=_given(request, "cached_content"),
@@ -179,12 +185,18 @@ def _function(tool: Tool, where: str) -> GeminiFunction:
     )
 
 
-def _tool_config(request: ChatRequest, target: Target) -> GeminiToolConfig | None:
+def _tool_config(request: ChatRequest, target: Target, changes: Changes) -> GeminiToolConfig | None:
+    """The choice of tools. A forced call follows its schema anyway. With `strict` at a tool, every call does:
+    Google has one word for all tools."""
     choice = request.tool_choice
     if not request.tools:
         if choice in (None, "none", "auto"):
             return None
         raise InvalidRequest("'tool_choice' is set without 'tools'.", param="tool_choice")
+    if choice in (None, "auto") and any(tool.function and tool.function.strict for tool in request.tools):
+        if validates_calls(target.model):
+            return GeminiToolConfig(function_calling_config=GeminiChoice(mode=VALIDATED))
+        changes.add("tools.function.strict")
     if choice is None:
         return None
     if isinstance(choice, ToolChoice):

@@ -141,7 +141,10 @@ def _tools(request: ChatRequest, target: Target, changes: Changes) -> list[Ollam
             name=function.name, description=function.description, parameters=function.parameters
         )
         tools.append(OllamaTool(function=spec))
-    return _chosen(tools, request, target, changes) or None
+    chosen = _chosen(tools, request, target, changes)
+    if chosen and any(tool.function and tool.function.strict for tool in request.tools or ()):
+        changes.add("tools.function.strict")
+    return chosen or None
 
 
 def _chosen(

@@ -4,9 +4,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from models_registry.fronts.chat.words import REDACTED, THINKING, annotated, with_text
+from models_registry.fronts.chat.words import (
+    REDACTED,
+    THINKING,
+    annotated,
+    joined_logprobs,
+    with_text,
+)
 from models_registry.fronts.chat.writer import ChatWriter
-from models_registry.fronts.openai_words import FINISH_REASONS, NULL, to_wire
+from models_registry.fronts.openai_words import FINISH_REASONS, to_wire
 from models_registry.target import Target
 from models_registry.turns.events import AnswerEvent, Sealed
 from models_registry.turns.facts import CallFacts
@@ -48,9 +54,8 @@ class ChatFront:
             index=0,
             message=_message(answer.parts),
             finish_reason=FINISH_REASONS[answer.reason],
-            logprobs=next(
-                (part.logprobs for part in answer.parts if isinstance(part, TextPart) and part.logprobs),
-                NULL,
+            logprobs=joined_logprobs(
+                [each for part in answer.parts if isinstance(part, TextPart) for each in part.logprobs]
             ),
         )
         return ChatCompletion(

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from functions.calls.chat_exchange import ChatExchange
 from functions.messages import MessagesExchange
+from functions.responses import ResponsesExchange
 from models_registry.backends.cache_points import EPHEMERAL, MAX_POINTS, USUAL_POINTS
 from models_registry.dialects import Dialect
 from models_registry.target import CachePoint, Target
+from schema.errors.requests import InvalidRequest
 from schema.messages import MessagesRequest
+from schema.responses import ResponsesRequest
 from schema.wire import decode_body
 from tests.models_registry.backends.making import FACTS, WEATHER, chat, target
 
@@ -39,7 +42,7 @@ def ask(**fields: object) -> MessagesRequest:
     return decode_body(_MESSAGES, json.dumps(body).encode())
 
 
-def sent(exchange: ChatExchange | MessagesExchange) -> dict[str, Any]:
+def sent(exchange: ChatExchange | MessagesExchange | ResponsesExchange) -> dict[str, Any]:
     body = json.loads(exchange.outgoing().body)
     assert isinstance(body, dict)
     return body
@@ -122,6 +125,65 @@ def test_no_other_dialect_is_marked(dialect: Dialect) -> None:
 def test_a_key_marks_no_other_model_than_claude() -> None:
     nova = msgspec.structs.replace(claude(dialect=Dialect.BEDROCK), model="amazon.nova-pro-v1:0")
     assert marks(sent(ChatExchange(chat(), nova, CACHING))) == 0
+
+
+ASKED = {
+    "cache_control_injection_points": [{"location": "message", "index": "-1"}, {"location": "tool_config"}]
+}
+_RESPONSES = msgspec.json.Decoder(ResponsesRequest)
+
+
+def responses(**fields: object) -> ResponsesRequest:
+    return decode_body(_RESPONSES, json.dumps({"model": "public", "input": "Hello"} | fields).encode())
+
+
+def at_each_surface(
+    to: Target, **fields: object
+) -> list[ChatExchange | MessagesExchange | ResponsesExchange]:
+    """A call with a tool at each surface that marks prompts."""
+    tool = {"type": "function", "name": "weather", "parameters": {"type": "object"}}
+    return [
+        ChatExchange(chat(messages=[SYSTEM, USER], tools=[WEATHER], **fields), to, FACTS),
+        MessagesExchange(ask(system="Be brief.", tools=[TOOL], **fields), to, FACTS),
+        ResponsesExchange(responses(tools=[tool], **fields), to, FACTS),
+    ]
+
+
+@pytest.mark.parametrize("dialect", [Dialect.ANTHROPIC, Dialect.BEDROCK])
+def test_points_of_a_request_count_before_those_of_the_config(dialect: Dialect) -> None:
+    to = claude(at(role="system"), at(role="user"), at(role="assistant"), dialect=dialect)
+    for exchange in at_each_surface(to, **ASKED):
+        body = sent(exchange)
+        assert marks(body) == 2
+        assert marks(body["messages"][-1]) == 1
+        assert marks(body.get("tools") or body["toolConfig"]) == 1
+        assert "injection" not in json.dumps(body)
+        assert "cache_control" in exchange.changed
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("points", [ASKED["cache_control_injection_points"], [], None])
+def test_points_of_a_request_reach_no_provider_as_a_field(dialect: Dialect, points: object) -> None:
+    for exchange in at_each_surface(claude(dialect=dialect), cache_control_injection_points=points):
+        assert b"injection" not in exchange.outgoing().body
+
+
+@pytest.mark.parametrize(
+    ("points", "param"),
+    [
+        ("system", ""),
+        ([{"role": "user", "s3cret": 1}], ""),
+        ([{"location": "message"}], "[0]"),
+        ([{"role": "user"}, {"location": "nowhere"}], "[1].location"),
+        ([{"role": "user", "control": {"type": "ephemeral", "ttl": "1d"}}], "[0].control"),
+        ([{"index": place} for place in range(5)], ""),
+    ],
+)
+@pytest.mark.parametrize("dialect", [Dialect.ANTHROPIC, Dialect.OPENAI])
+def test_wrong_points_of_a_request_are_refused_by_name(dialect: Dialect, points: object, param: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        ChatExchange(chat(cache_control_injection_points=points), claude(dialect=dialect), FACTS)
+    assert caught.value.param == f"cache_control_injection_points{param}"
 
 
 def test_a_deployment_that_marks_each_request_itself_gets_no_points() -> None:

@@ -359,6 +359,36 @@ def test_strict_is_left_out_where_its_limits_do_not_fit(schema: dict[str, Any], 
     assert changed == (() if strict else ("tools",))
 
 
+@pytest.mark.parametrize(
+    ("model", "strict"),
+    [
+        ("claude-3-7-sonnet-20250219", None),
+        ("claude-sonnet-4-20250514", None),
+        ("claude-opus-4-0", None),
+        ("us.anthropic.claude-sonnet-4-20250514-v1:0", None),
+        ("claude-sonnet-4@20250514", None),
+        ("claude-opus-4-1-20250805", True),
+        ("claude-sonnet-4-5", True),
+        ("claude-haiku-4-5@20251001", True),
+        ("claude-opus-5", True),
+    ],
+)
+def test_strict_is_left_out_for_claude_models_from_before_it(model: str, strict: bool | None) -> None:
+    schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
+    body, changed = sent(target(model), tools=[tool])
+    assert body["tools"][0].get("strict") is strict
+    assert changed == (() if strict else ("tools",))
+
+
+def test_a_strict_tool_without_parameters_is_not_strict() -> None:
+    body, changed = sent(
+        target(BUDGETED), tools=[{"type": "function", "function": {"name": "f", "strict": True}}]
+    )
+    assert "strict" not in body["tools"][0]
+    assert changed == ("tools",)
+
+
 SCHEMAS = st.recursive(
     st.fixed_dictionaries({"type": st.sampled_from(["string", "integer", "object", "array"])})
     | st.dictionaries(st.sampled_from(["minimum", "maxLength", "format", "minItems"]), st.integers(0, 3)),

@@ -153,7 +153,7 @@ def test_a_wildcard_on_vertex_is_for_one_dialect(wildcard: str, asked: str, ther
     ("model", "params", "said"),
     [
         ("vertex_ai/gemini-2.5-pro", {}, "vertex_project: there is no project"),
-        ("vertex_ai/llama-4", {"vertex_project": "p"}, "Google's own models and Claude alone"),
+        ("vertex_ai/llama-4", {"vertex_project": "p"}, "Google's own models, Claude, and those"),
         ("vertex_ai/gemini-2.5-pro", {"vertex_project": "p/../q"}, "vertex_project"),
     ],
 )

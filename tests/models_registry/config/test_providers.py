@@ -38,6 +38,10 @@ KEY = "sk-of-the-provider"
 PLACES = {"CLOUDFLARE_ACCOUNT_ID": "acc", "DATABRICKS_HOST": "acme.example", "SNOWFLAKE_ACCOUNT": "acme"}
 LINES = {line.partition(" ")[0]: line for line in TABLE.strip().splitlines()}
 FLAGS = ("older-limit", "no-stream-options", "joined-content", "no-store", "local", "header=x-api-key")
+BACK = ("reasoning_content", "reasoning", "provider_specific_fields", "thinking_blocks")
+"""What clients send back of an earlier answer."""
+LIMITS = {False: "max_completion_tokens", True: "max_tokens"}
+"""The limit of a plain and of a streamed call, in OpenAI's newer and older word."""
 FREE = {"input_cost_per_token": 0, "output_cost_per_token": 0}
 
 
@@ -70,6 +74,14 @@ class Expectation(msgspec.Struct, frozen=True):
     error: str = "object"
     stream: StreamShape = StreamShape()
     price: str | None = "by address"
+    also: list[str] = []
+    """Its other names in configs."""
+    messages: str = ""
+    """Where it has Anthropic's Messages."""
+    not_back: list[str] = []
+    """Fields of an earlier answer that it refuses in a message."""
+    more_source: str = ""
+    """The source of the last three."""
 
     @property
     def base(self) -> str:
@@ -114,8 +126,10 @@ class FakeProvider(FakeUpstream):
         if others & request.headers.keys():
             return self._refused(400, "Two keys.")
         limits = {"max_tokens", "max_completion_tokens"} & body.keys()
-        if limits != {expected.limit or "max_completion_tokens"}:
+        if limits != {expected.limit or LIMITS[bool(body.get("stream"))]}:
             return self._refused(400, f"Unknown field {limits}.")
+        if any(set(expected.not_back) & message.keys() for message in body["messages"]):
+            return self._refused(422, "Extra inputs are not permitted.")
         if not expected.stream_options and "stream_options" in body:
             return self._refused(400, "Unknown field stream_options.")
         if isinstance(body["messages"][0]["content"], str) is not (expected.content == "text"):
@@ -168,10 +182,10 @@ def config_of(expected: Expectation) -> dict[str, Any]:
 
 def asked(*, stream: bool) -> ChatRequest:
     content = [{"type": "text", "text": "Hi"}]
-    fields = {"model": "m", "messages": [{"role": "user", "content": content}], "stream": stream}
-    return decode_body(
-        msgspec.json.Decoder(ChatRequest), json.dumps({**fields, "max_completion_tokens": 99}).encode()
-    )
+    user = {"role": "user", "content": content}
+    answer = {"role": "assistant", "content": "Hi.", **dict.fromkeys(BACK, "Hm."), "reasoning_details": []}
+    fields = {"model": "m", "messages": [user, answer, user], "stream": stream, LIMITS[stream]: 99}
+    return decode_body(msgspec.json.Decoder(ChatRequest), json.dumps(fields).encode())
 
 
 async def called(expected: Expectation, document: dict[str, Any], *, stream: bool) -> str | None:
@@ -207,6 +221,10 @@ def problems(row: Provider, expected: Expectation) -> Iterator[str]:
         yield "the environment's key does not come"
     if (target.local, row.price_id) != (expected.local, expected.price_id):
         yield f"local: {target.local}, price data: {row.price_id}"
+    if expected.local and row.usual_base != expected.base:
+        yield f"the usual address is {row.usual_base}"
+    if target.messages_base != expected.messages:
+        yield f"Messages are at {target.messages_base!r}"
     without = check(document, PLACES)
     if bool(without.skipped) is (expected.key == "optional"):
         yield "a key is needed, or is not"
@@ -224,6 +242,12 @@ def problems(row: Provider, expected: Expectation) -> Iterator[str]:
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda each: each.prefix)
 def test_a_provider_takes_a_plain_and_a_streamed_call(expected: Expectation) -> None:
     assert list(problems(PROVIDERS[expected.prefix], expected)) == []
+    if expected.prefix in LINES:
+        assert names_of(LINES[expected.prefix]) == {expected.prefix, *expected.also}
+
+
+def names_of(line: str) -> set[str]:
+    return {row.prefix for row in rows_of(line)}
 
 
 def test_at_least_a_hundred_rows_have_a_fake_and_forty_have_two_sources() -> None:
@@ -257,12 +281,27 @@ def mutants(line: str) -> Iterator[str]:
     yield made(differs=" ".join([*priced, "price=another"]))
     if len(priced) < len(flags):
         yield made(differs=" ".join(priced))
+    for place, flag in enumerate(flags):
+        name, _, value = flag.partition("=")
+        others = [*flags[:place], *flags[place + 1 :]]
+        if name in ("also", "messages", "newer-limit"):
+            yield made(differs=" ".join(others))
+            yield (
+                made(differs=" ".join([*others, f"{name}={value}x"]))
+                if value
+                else made(differs="older-limit")
+            )
+        for field in value.split(",") if name == "not-back" else ():
+            fewer = ",".join(each for each in value.split(",") if each != field)
+            yield made(differs=" ".join([*others, f"not-back={fewer}"]))
+    if "local" not in flags and not any(flag.startswith("messages=") for flag in flags):
+        yield made(differs=" ".join([*flags, "messages=https://x.example/v1"]))
 
 
 MUTATED = [each for each in EXPECTED if each.prefix in LINES]
 
 
-@pytest.mark.parametrize("expected", MUTATED[::3], ids=lambda each: each.prefix)
+@pytest.mark.parametrize("expected", MUTATED, ids=lambda each: each.prefix)
 def test_a_row_with_one_field_changed_does_not_pass(
     expected: Expectation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +309,8 @@ def test_a_row_with_one_field_changed_does_not_pass(
         if "no-stream-options" in line and expected.stream.usage == "every":
             continue  # it reports its usage unasked
         row = next(rows_of(line))
+        if names_of(line) != {expected.prefix, *expected.also}:
+            continue  # the other test tells
         changed = {**PROVIDERS, expected.prefix: row}
         for module in (providers, deployments, deployment_prices, target_facts, wildcards):
             monkeypatch.setattr(module, "PROVIDERS", changed)

@@ -87,8 +87,8 @@ def test_every_error_is_told_at_once() -> None:
             "general_settings.mastre_key: unknown key; did you mean `master_key`?",
         ),
         (
-            "model_list: [{model_name: a, litellm_params: {model: openai/a, aws_profile_name: x}}]",
-            "model_list[0].litellm_params.aws_profile_name: has no effect in this version",
+            "model_list: [{model_name: a, litellm_params: {model: openai/a, aws_sts_endpoint: x}}]",
+            "model_list[0].litellm_params.aws_sts_endpoint: has no effect in this version",
         ),
     ],
 )

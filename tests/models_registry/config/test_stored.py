@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from models_registry.config.stored import Stored, StoredCredential, StoredModel, read_with_stored
+from models_registry.target import Residency
 from runtime.blueprint import Checked, check
 from schema.secret import Secret
 
@@ -148,3 +149,111 @@ def test_a_teams_own_access_groups_give_nobody_anything() -> None:
     assert config.deployments[1].entry.model_info.access_groups == ["beta"]
     cards = checked(model).registry.group_cards(allowed=(), more=())
     assert cards == []
+
+
+def of_file(credential: dict[str, Any], *, document: dict[str, Any] | None = None, **params: Any) -> Checked:
+    """A model of the file that names a stored credential with these values."""
+    entry = {
+        "model_name": "m",
+        "litellm_params": {"model": "openai/b", "litellm_credential_name": "c", **params},
+    }
+    env = {"OWN": "sk-of-the-file", "OPENAI_API_KEY": "sk-of-the-house"}
+    shared = StoredCredential(id="1", name="c", values=credential)
+    file = {"model_list": [*FILE["model_list"], entry], **(document or {})}
+    return check(file, env, stored=Stored(credentials=(shared,)))
+
+
+@pytest.mark.parametrize(
+    ("credential", "params", "key", "address", "judged"),
+    [
+        ({"api_key": "sk-c", "api_base": "http://c.example/v1"}, {}, "sk-c", "http://c.example/v1", True),
+        ({"api_base": "http://c.example/v1", "api_key": "none"}, {}, "none", "http://c.example/v1", True),
+        ({"api_key": "sk-c"}, {}, "sk-c", "https://api.openai.com/v1", False),
+        ({"api_key": "sk-c"}, {"api_base": "http://own.example"}, None, "", False),
+        (
+            {"api_version": "1"},
+            {"api_base": "http://own.example", "api_key": "os.environ/OWN"},
+            "sk-of-the-file",
+            "http://own.example",
+            False,
+        ),
+        ({"api_version": "1"}, {}, "sk-of-the-house", "https://api.openai.com/v1", False),
+    ],
+)
+def test_a_model_of_the_file_has_a_stored_credential_whose_address_is_judged(
+    credential: dict[str, Any], params: dict[str, Any], key: str | None, address: str, judged: bool
+) -> None:
+    found = of_file(credential, **params)
+    if not address:
+        (reason,) = found.skipped
+        assert "differs from the credential's" in reason
+        return
+    assert (found.errors, found.skipped) == ((), ())
+    (target,) = found.registry.targets("m", allowed=())
+    assert (target.api_base, target.judged) == (address, judged)
+    assert (None if target.api_key is None else target.api_key.reveal()) == key
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"api_key": "os.environ/OWN"},
+        {"extra_headers": {"x-api-key": "os.environ/OWN"}},
+        {"headers": {"x": "y"}},
+        {"extra_body": {"token": "os.environ/OWN"}},
+    ],
+)
+def test_a_key_of_the_file_goes_to_no_address_that_was_entered_through_the_api(own: dict[str, Any]) -> None:
+    found = of_file({"api_base": "http://evil.example/v1"}, **own)
+    (reason,) = found.skipped
+    assert f"litellm_params.{next(iter(own))}: the file's own value goes to no address" in reason
+    assert "sk-of-the-file" not in reason
+    assert not found.registry.knows("m")
+
+
+@pytest.mark.parametrize(
+    ("credential", "says"),
+    [
+        ({"api_base": "http://169.254.169.254/v1", "api_key": "sk-c"}, "metadata"),
+        ({"api_key": "os.environ/OWN"}, "the credential can't be used"),
+        ({"input_cost_per_token": 1}, "which no credential can have"),
+    ],
+)
+def test_a_wrong_stored_credential_makes_the_files_model_one_that_is_skipped(
+    credential: dict[str, Any], says: str
+) -> None:
+    found = of_file(credential)
+    assert found.errors == ()
+    (reason,) = found.skipped
+    assert reason.startswith("model_list[1].")
+    assert says in reason
+
+
+def test_residency_of_the_files_model_holds_at_a_stored_address() -> None:
+    away = of_file({"api_base": "http://8.8.8.8/v1", "api_key": "none"}, residency="local")
+    assert "local stands at a public address" in away.skipped[0]
+    near = of_file({"api_base": "http://10.0.0.8/v1", "api_key": "none"}, residency="local")
+    (target,) = near.registry.targets("m", allowed=())
+    assert (target.residency, target.judged) == (Residency.LOCAL, True)
+
+
+def test_a_credential_of_the_file_counts_before_a_stored_one() -> None:
+    shared = {
+        "credential_name": "c",
+        "credential_values": {"api_base": "http://f.example/v1", "api_key": "none"},
+    }
+    found = of_file(
+        {"api_base": "http://c.example/v1", "api_key": "sk-c"}, document={"credential_list": [shared]}
+    )
+    (target,) = found.registry.targets("m", allowed=())
+    assert (target.api_base, target.judged) == ("http://f.example/v1", False)
+
+
+def test_a_model_of_the_file_without_its_credential_is_skipped() -> None:
+    document = {
+        "model_list": [
+            {"model_name": "m", "litellm_params": {"model": "openai/b", "litellm_credential_name": "c"}}
+        ]
+    }
+    (reason,) = check(document, {}, stored=Stored(models=(stored(),))).skipped
+    assert "there is no credential of this name" in reason

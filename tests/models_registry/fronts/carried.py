@@ -2,7 +2,7 @@
 `python -m tests.models_registry.fronts.carried` writes `docs/carried.md`.
 
 Each feature is asked for alone. It is `sent` where the provider's request differs from the plain one,
-`left out` where it does not, and `refused` where the caller is told its name.
+`left out` or `named` where it does not, and `refused` where the caller is told its name.
 """
 
 import json
@@ -15,6 +15,7 @@ import msgspec
 
 from models_registry.backends import BACKENDS
 from models_registry.backends.addresses import wanted, with_files
+from models_registry.backends.backend import UpstreamRequest
 from models_registry.dialects import Dialect
 from models_registry.fronts.chat.front import ChatFront
 from models_registry.fronts.completions.front import CompletionsFront
@@ -33,6 +34,7 @@ from tests.models_registry.backends.making import FACTS, PIXEL, target
 
 PAGE = Path(__file__).parents[3] / "docs" / "carried.md"
 SENT, LEFT_OUT, REFUSED, NATIVE = "sent", "left out", "refused", "as it came"
+NAMED = "named"
 FETCHED = "fetched"
 NAMELESS = "refused without a name"
 Json = dict[str, Any]
@@ -45,7 +47,13 @@ FRONTS: Mapping[Surface, tuple[Front[Any, Any], type[Any]]] = MappingProxyType(
     }
 )
 HELLO = [{"role": "user", "content": "Hi"}]
-SCHEMA: Json = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+SCHEMA: Json = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+STRICT = "a strict tool"
 PAPER = "https://a.test/paper.pdf"
 PDF = "data:application/pdf;base64,JVBERi0xLjQK"
 SOURCE: Json = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0xLjQK"}
@@ -57,7 +65,7 @@ def _user(*parts: Json) -> list[Json]:
 
 def _chat() -> dict[str, Json]:
     pdf, sound = {"file_data": PDF, "filename": "a.pdf"}, {"data": "AAAA", "format": "wav"}
-    tool = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
+    tool: Json = {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
     call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Rome"}'}}
     return {
         "a system text": {"messages": [{"role": "system", "content": "Be brief."}, *HELLO]},
@@ -70,6 +78,7 @@ def _chat() -> dict[str, Json]:
         "a file by its id": {"messages": _user({"type": "file", "file": {"file_id": "file-1"}})},
         "sound": {"messages": _user({"type": "input_audio", "input_audio": sound})},
         "a tool": {"tools": [tool]},
+        STRICT: {"tools": [{**tool, "function": {**tool["function"], "strict": True}}]},
         "a call and its result": {
             "tools": [tool],
             "messages": [
@@ -88,7 +97,8 @@ def _chat() -> dict[str, Json]:
         "sampling": {"temperature": 0.5, "top_p": 0.5},
         "a seed": {"seed": 1},
         "a stop sequence": {"stop": ["x"]},
-        "log probabilities": {"logprobs": True, "top_logprobs": 2},
+        "log probabilities": {"logprobs": True},
+        "the likeliest other tokens": {"logprobs": True, "top_logprobs": 2},
         "two answers": {"n": 2},
         "a mark for the cache": {
             "messages": _user({"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}})
@@ -128,6 +138,7 @@ def _responses() -> dict[str, Json]:
         "a PDF by its address": {"input": _user({"type": "input_file", "file_url": PAPER})},
         "a file by its id": {"input": _user({"type": "input_file", "file_id": "file-1"})},
         "a tool": {"tools": [tool]},
+        STRICT: {"tools": [{**tool, "strict": True}]},
         "a custom tool": {"tools": [{"type": "custom", "name": "patch"}]},
         "tools of a namespace": {
             "tools": [{"type": "namespace", "name": "crm", "description": "d", "tools": [tool]}]
@@ -144,7 +155,8 @@ def _responses() -> dict[str, Json]:
         "an effort": {"reasoning": {"effort": "low"}},
         "a limit": {"max_output_tokens": 7},
         "sampling": {"temperature": 0.5, "top_p": 0.5},
-        "log probabilities": {"top_logprobs": 2},
+        "log probabilities": {"include": ["message.output_text.logprobs"]},
+        "the likeliest other tokens": {"top_logprobs": 2},
         "truncation": {"truncation": "auto"},
         "a prompt that OpenAI keeps": {"prompt": {"id": "pmpt_1"}},
         "a user": {"user": "ada"},
@@ -172,6 +184,7 @@ def _messages() -> dict[str, Json]:
             "messages": _user({"type": "document", "source": {"type": "file", "file_id": "file_1"}})
         },
         "a tool": {"tools": [tool]},
+        STRICT: {"tools": [{**tool, "strict": True}]},
         "Anthropic's own tools": {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
         "a call and its result": {
             "tools": [tool],
@@ -245,6 +258,7 @@ tests ask the code, and write this page (`python -m tests.models_registry.fronts
 | sent | the provider's request says it, in the provider's own words |
 | fetched | the gateway fetches what stands at the address and sends it ([how](guide.md#by-address)) |
 | left out | the provider's request does not say it; the answer lacks nothing, or the gateway does it itself |
+| named | the provider's request does not say it, and the reply's header `x-switchgear-changed` names it |
 | refused | 400 with the field's name, before anything is sent. `drop_params` leaves some of it out |
 
 A provider that has the surface itself gets every field as it came ([surfaces](surfaces.md)). Nothing is known
@@ -267,23 +281,28 @@ def turns_at(surface: Surface, dialect: Dialect, **fields: Any) -> tuple[ChatReq
     return turns, to
 
 
-def body_at(surface: Surface, dialect: Dialect, **fields: Any) -> bytes:
+def request_at(surface: Surface, dialect: Dialect, **fields: Any) -> UpstreamRequest:
     """The provider's request for a call with these fields. Raises InvalidRequest."""
     turns, to = turns_at(surface, dialect, **fields)
-    return BACKENDS[dialect].chat_request(with_files(turns, to, FACTS), to, FACTS).body
+    return BACKENDS[dialect].chat_request(with_files(turns, to, FACTS), to, FACTS)
 
 
-def carried(surface: Surface, dialect: Dialect, fields: Json) -> str:
-    """What becomes of these fields."""
+def carried(surface: Surface, dialect: Dialect, label: str) -> str:
+    """What becomes of a feature."""
+    fields = FEATURES[surface][label]
+    beside = FEATURES[surface]["a tool"] if label == STRICT else {}
     if (surface.value, dialect.value) in NATIVES:
         return NATIVE
     try:
-        body = body_at(surface, dialect, **fields)
+        request = request_at(surface, dialect, **fields)
     except InvalidRequest as error:
         return REFUSED if error.param else NAMELESS
     if wanted(*turns_at(surface, dialect, **fields), FACTS):
         return FETCHED
-    return LEFT_OUT if body == body_at(surface, dialect) else SENT
+    without = request_at(surface, dialect, **beside)
+    if request.body != without.body:
+        return SENT
+    return LEFT_OUT if request.changed == without.changed else NAMED
 
 
 def page() -> str:
@@ -293,8 +312,8 @@ def page() -> str:
         found.append(f"## {TITLES[surface]}\n")
         found.append(f"| | {' | '.join(NAMES[dialect] for dialect in Dialect)} |")
         found.append("| --- " * (len(NAMES) + 1) + "|")
-        for label, fields in features.items():
-            cells = " | ".join(carried(surface, dialect, fields) for dialect in Dialect)
+        for label in features:
+            cells = " | ".join(carried(surface, dialect, label) for dialect in Dialect)
             found.append(f"| {label} | {cells} |")
         found.append("")
     return "\n".join(found)

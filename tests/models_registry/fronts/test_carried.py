@@ -18,8 +18,8 @@ def test_what_the_model_reads_is_never_left_out() -> None:
     silent = [
         (surface, dialect, label)
         for surface, features in FEATURES.items()
-        for label, fields in features.items()
+        for label in features
         for dialect in Dialect
-        if any(word in label for word in read) and carried(surface, dialect, fields) == LEFT_OUT
+        if any(word in label for word in read) and carried(surface, dialect, label) == LEFT_OUT
     ]
     assert silent == []

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from models_registry.backends import BACKENDS
@@ -254,3 +255,20 @@ def test_what_the_model_wrote_counts_in_utf8() -> None:
     assert said_bytes(ToolBegan(0, "id", "name")) == 4
     assert said_bytes(Stopped(StopReason.END)) == 0
     assert said_bytes(Counted(Usage(completion_tokens=9))) == 0
+
+
+def test_log_probabilities_of_all_pieces_are_told() -> None:
+    def told(*words: str) -> bytes:
+        return json.dumps({"content": [{"token": word} for word in words], "refusal": None}).encode()
+
+    def whole_logprobs(*events: AnswerEvent) -> object:
+        made = ChatFront().whole(
+            [Began(), *events, Stopped(StopReason.END)], chat(), target(Dialect.GEMINI), FACTS
+        )
+        return json.loads(bytes(made.choices[0].logprobs or b""))
+
+    first = Text("a", msgspec.Raw(told("a")))
+    assert whole_logprobs(Text("a"), Text("", msgspec.Raw(told("a")))) == json.loads(told("a"))
+    assert whole_logprobs(first, Text("b"), Text("c", msgspec.Raw(told("c")))) == json.loads(told("a", "c"))
+    assert whole_logprobs(first, Text("c", msgspec.Raw(b"[1]"))) == json.loads(told("a"))
+    assert whole_logprobs(Text("a")) is None

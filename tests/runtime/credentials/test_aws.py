@@ -186,6 +186,77 @@ def test_a_role_is_assumed_with_the_given_keys(monkeypatch: pytest.MonkeyPatch) 
         assert asyncio.run(fetched_keys(signing, {})).value.access_key_id == "ASIA1"
 
 
+def test_the_account_of_a_role_hears_the_external_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    forms: list[dict[str, list[str]]] = []
+
+    def answers(asked: Asked) -> tuple[int, bytes]:
+        forms.append(parse_qs(asked.body.decode()))
+        inner = {"AssumeRoleResult": {"Credentials": json.loads(keys_json())}}
+        return 200, json.dumps({"AssumeRoleResponse": inner}).encode()
+
+    signing = AwsSigning(
+        region="us-east-1",
+        access_key_id=Secret("AKID"),
+        secret_access_key=Secret("s"),
+        role_arn="arn:aws:iam::1:role/llm",
+        external_id="of-the-customer",
+    )
+    with json_server(answers) as server:
+        monkeypatch.setattr(aws, "_sts", lambda signing: f"{server.url}/")
+        asyncio.run(fetched_keys(signing, {}))
+    assert forms[0]["ExternalId"] == ["of-the-customer"]
+
+
+@pytest.mark.parametrize("written", ["text", "file"])
+def test_a_deployments_own_web_identity_counts_before_the_environments(
+    written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("own-token\n")
+    forms: list[dict[str, list[str]]] = []
+
+    def answers(asked: Asked) -> tuple[int, bytes]:
+        forms.append(parse_qs(asked.body.decode()))
+        inner = {"AssumeRoleWithWebIdentityResult": {"Credentials": json.loads(keys_json())}}
+        return 200, json.dumps({"AssumeRoleWithWebIdentityResponse": inner}).encode()
+
+    signing = AwsSigning(
+        region="us-east-1",
+        role_arn="arn:aws:iam::1:role/own",
+        web_identity=Secret("own-token" if written == "text" else str(token)),
+    )
+    env = {"AWS_WEB_IDENTITY_TOKEN_FILE": "/nowhere", "AWS_ROLE_ARN": "arn:aws:iam::1:role/of-the-machine"}
+    with json_server(answers) as server:
+        monkeypatch.setattr(aws, "_sts", lambda signing: f"{server.url}/")
+        assert asyncio.run(fetched_keys(signing, env)).value.access_key_id == "ASIA1"
+    assert forms[0]["WebIdentityToken"] == ["own-token"]
+    assert forms[0]["RoleArn"] == ["arn:aws:iam::1:role/own"]
+    assert "own-token" not in repr(signing)
+
+
+def test_keys_of_a_profile_are_those_of_amazons_files(tmp_path: Path) -> None:
+    shared, config = tmp_path / "credentials", tmp_path / "config"
+    shared.write_text("[dev]\naws_access_key_id = AKDEV\naws_secret_access_key = of-dev\n")
+    config.write_text("[profile ops]\naws_access_key_id = AKOPS\naws_secret_access_key = of-ops\n")
+    env = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(shared),
+        "AWS_CONFIG_FILE": str(config),
+        "AWS_ACCESS_KEY_ID": "AKENV",
+        "AWS_SECRET_ACCESS_KEY": "of-env",
+    }
+
+    def keys_of(profile: str) -> AwsKeys:
+        return asyncio.run(fetched_keys(AwsSigning(region="us-east-1", profile=profile), env)).value
+
+    assert keys_of("dev") == AwsKeys("AKDEV", "of-dev")
+    assert keys_of("ops") == AwsKeys("AKOPS", "of-ops")
+    with pytest.raises(Unsigned, match="no keys of the profile 'nosuch'"):
+        keys_of("nosuch")
+    shared.write_text("no ini file")
+    with pytest.raises(Unsigned, match="no keys of the profile 'dev'"):
+        keys_of("dev")
+
+
 ODD = b'{"AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "soon"}'
 
 

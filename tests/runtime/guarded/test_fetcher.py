@@ -290,11 +290,29 @@ def test_a_users_host_has_to_prove_itself_and_is_shown_no_certificate_of_ours(
         assert fetch(f"https://127.0.0.1:{port}/", context=context_of(options))  # as to a provider
 
 
-def test_behind_a_proxy_nothing_is_fetched_unless_an_admin_says_so() -> None:
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_behind_a_proxy_nothing_is_fetched_unless_an_admin_says_so(name: str) -> None:
     with host(lambda path: answer()) as (port, heads):
-        env = {"HTTP_PROXY": f"http://127.0.0.1:{port}"}
+        env = {name: f"http://127.0.0.1:{port}"}
         assert "fetch_through_proxy" in refusal("http://files.example/cat.png", env=env, config={})
         assert heads == []
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_behind_a_proxy_for_https_as_well(name: str) -> None:
+    env = {name: "http://127.0.0.1:9"}
+    assert "fetch_through_proxy" in refusal("https://files.example/cat.png", env=env, config={})
+
+
+@pytest.mark.parametrize("excepted", ["NO_PROXY", "no_proxy"])
+def test_a_host_that_passes_no_proxy_is_judged_and_fetched(excepted: str) -> None:
+    with host(lambda path: answer()) as (port, heads):
+        env = {"ALL_PROXY": "http://127.0.0.1:9", excepted: "files.example"}
+        url = f"http://files.example:{port}/cat.png"
+        answers = {"files.example": ["127.0.0.1"]}
+        assert fetch(url, env=env, answers=answers) == {url: PNG_URI}
+        assert "private network" in refusal(url, env=env, answers=answers, config={})
+    assert len(heads) == 1
 
 
 def test_a_call_has_few_files_and_they_count_in_the_workers_memory() -> None:

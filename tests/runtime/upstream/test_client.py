@@ -711,8 +711,8 @@ def test_a_host_of_the_api_is_judged_when_it_is_connected_to(
         made.append(found)
         raise OSError
 
-    def judge(host: str, port: int, address: str) -> str | None:
-        return "it leads to a private network" if address.startswith("10.") else None
+    def judge(host: str, port: int, address: str | None) -> str | None:
+        return "it leads to a private network" if address and address.startswith("10.") else None
 
     monkeypatch.setattr("runtime.upstream.dialing.socket.getaddrinfo", look_up)
     monkeypatch.setattr("runtime.upstream.dialing.aiohappyeyeballs.start_connection", connect)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from models_registry.target import Deadlines
+from runtime.blueprint import check
+from runtime.guarded.guard import Guard
 from runtime.settings import SettingsError, read_settings
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.proxies import Proxies, Proxy
@@ -167,3 +169,71 @@ def test_plain_http_goes_through_a_proxy_in_absolute_form() -> None:
             await client.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ({"HTTPS_PROXY": "http://proxy.example:3128"}, "through a proxy only"),
+        ({"https_proxy": "http://proxy.example:3128"}, "through a proxy only"),
+        ({"ALL_PROXY": "http://proxy.example:3128"}, "through a proxy only"),
+        ({"all_proxy": "proxy.example:3128"}, "through a proxy only"),
+        ({"HTTP_PROXY": "http://proxy.example:3128"}, "private network"),
+        ({"HTTPS_PROXY": "http://proxy.example:3128", "NO_PROXY": "llm.partner.example"}, "private network"),
+        ({"ALL_PROXY": "http://proxy.example:3128", "no_proxy": ".partner.example"}, "private network"),
+        ({"ALL_PROXY": "http://proxy.example:3128", "NO_PROXY": "*"}, "private network"),
+        (
+            {"ALL_PROXY": "http://proxy.example:3128", "NO_PROXY": "llm.partner.example:443"},
+            "private network",
+        ),
+        (
+            {"ALL_PROXY": "http://proxy.example:3128", "NO_PROXY": "llm.partner.example:8443"},
+            "through a proxy only",
+        ),
+    ],
+)
+def test_a_host_of_the_api_is_not_called_through_a_proxy_and_is_judged_without(
+    env: dict[str, str], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that somebody entered through the API: a stored model's, a stored credential's."""
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, **_: object) -> list[object]:
+        asked.append(host)
+        return [(0, 0, 0, "", ("10.0.0.7", port))]
+
+    monkeypatch.setattr("runtime.upstream.dialing.socket.getaddrinfo", look_up)
+    guard = Guard(check({}, env).guard, _nobody)
+
+    async def run() -> None:
+        client = HttpUpstream(env=env, judge=guard.why_not_called)
+        await client.start()
+        try:
+            with pytest.raises(UpstreamUnreachable, match=reason):
+                await client.open(request_to("https://llm.partner.example", "happy"), DEADLINES, judged=True)
+        finally:
+            await client.close()
+
+    asyncio.run(run())
+    assert asked == ([] if "proxy" in reason else ["llm.partner.example"])
+
+
+async def _nobody(host: str, port: int) -> list[str]:
+    raise OSError
+
+
+@pytest.mark.parametrize(
+    ("general", "host", "may"),
+    [
+        ({}, "llm.partner.example", False),
+        ({"fetch_through_proxy": True}, "llm.partner.example", True),
+        ({"user_url_allowed_hosts": ["llm.partner.example"]}, "llm.partner.example", True),
+        ({"user_url_allowed_hosts": ["llm.partner.example:8443"]}, "llm.partner.example", False),
+        ({}, "8.8.8.8", True),
+        ({"fetch_through_proxy": True}, "169.254.169.254", False),
+        ({"fetch_through_proxy": True}, "0xA9FEA9FE", False),
+    ],
+)
+def test_who_is_called_through_a_proxy(general: dict[str, object], host: str, may: bool) -> None:
+    guard = Guard(check({"general_settings": general}, {}).guard, _nobody)
+    assert (guard.why_not_called(host, 443, None) is None) is may

@@ -24,6 +24,7 @@ from tests.models_registry.backends.making import (
     WEATHER,
     body_of,
     chat,
+    chunks,
     deltas,
     embeddings,
     target,
@@ -128,6 +129,32 @@ def test_the_choice_of_tools(fields: dict[str, Any], there: str | None) -> None:
 )
 def test_thinking_is_on_or_off(fields: dict[str, Any], there: object) -> None:
     assert sent(**fields).get("thinking") == there
+
+
+CLOSED = {**SCHEMA, "required": ["city"], "additionalProperties": False}
+STRICT = {"type": "function", "function": {"name": "town", "parameters": CLOSED, "strict": True}}
+LOOSE = {"type": "function", "function": {"name": "now"}}
+
+
+def test_strict_tools_are_strict_for_all() -> None:
+    body = sent(tools=[STRICT, LOOSE])
+    assert body["strict_tools"] is True
+    assert body["tools"][0]["function"] == {"name": "town", "parameters": CLOSED}
+    assert "strict_tools" not in sent(tools=[LOOSE, WEATHER])
+
+
+def test_strict_is_refused_beside_a_tool_whose_fields_are_all_optional() -> None:
+    with pytest.raises(InvalidRequest, match=r"no field of tools\[1\] is required") as refused:
+        sent(tools=[STRICT, WEATHER])
+    assert refused.value.param == "tools.function.strict"
+    dropping = target(Dialect.COHERE, drop_params=True)
+    assert "strict_tools" not in sent(dropping, tools=[STRICT, WEATHER])
+    assert changed(dropping, tools=[STRICT, WEATHER]) == ("tools.function.strict",)
+
+
+def test_log_probabilities_are_asked_for() -> None:
+    assert sent(logprobs=True)["logprobs"] is True
+    assert "logprobs" not in sent(logprobs=False, top_logprobs=0)
 
 
 def test_a_schema_is_a_json_object_with_it() -> None:
@@ -238,6 +265,42 @@ END = event(
 def fed(body: bytes) -> Outcome:
     request = chat(stream=True)
     return feed_all_ways(lambda: chat_stream(request, TO, FACTS), body, [1, 50])
+
+
+def logprob(text: str, *logprobs: float) -> dict[str, object]:
+    return {"text": text, "token_ids": [1] * len(logprobs), "logprobs": list(logprobs)}
+
+
+def entry(token: str, logprob: float) -> dict[str, object]:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode()), "top_logprobs": []}
+
+
+def test_log_probabilities_of_an_answer_are_those_of_its_text() -> None:
+    said = {"content": [{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "Hi né"}]}
+    pieces = [logprob("Hm", -0.9), logprob("Hi", -0.5), logprob(" né", -0.25, -0.5)]
+    answer = {"id": "c1", "message": said, "finish_reason": "COMPLETE", "logprobs": pieces}
+    completion, _ = chat_answer(json.dumps(answer).encode(), chat(logprobs=True), TO, FACTS)
+    assert json.loads(msgspec.json.encode(completion.choices[0].logprobs)) == {
+        "content": [entry("Hi", -0.5), entry(" né", -0.75)],
+        "refusal": None,
+    }
+
+
+@pytest.mark.parametrize("odd", [None, [], 5, "x", [{"text": 5}], [{"text": "Hi", "logprobs": None}]])
+def test_log_probabilities_of_another_form_cost_no_answer(odd: object) -> None:
+    said = {"content": [{"type": "text", "text": "Hi"}]}
+    answer = {"id": "c1", "message": said, "finish_reason": "COMPLETE", "logprobs": odd}
+    completion, _ = chat_answer(json.dumps(answer).encode(), chat(logprobs=True), TO, FACTS)
+    assert completion.choices[0].message.content == "Hi"
+    assert bytes(completion.choices[0].logprobs or b"") == b"null"
+
+
+def test_log_probabilities_of_a_stream_stand_at_their_text() -> None:
+    delta = {"message": {"content": {"text": "Hi"}}}
+    told = {"type": "content-delta", "index": 0, "delta": delta, "logprobs": logprob("Hi", -0.5)}
+    body = START + TEXT + b"data: " + json.dumps(told).encode() + b"\n\n" + END
+    found = [each["choices"][0].get("logprobs") for each in chunks(fed(body).out) if each["choices"]]
+    assert [each for each in found if each] == [{"content": [entry("Hi", -0.5)], "refusal": None}]
 
 
 def test_thinking_and_text_are_told_apart() -> None:

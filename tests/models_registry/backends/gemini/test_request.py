@@ -311,6 +311,25 @@ def test_tool_choice(choice: object, config: Json) -> None:
     assert body["toolConfig"] == {"functionCallingConfig": config}
 
 
+@pytest.mark.parametrize(
+    ("model", "choice", "config", "changed"),
+    [
+        ("gemini-2.5-flash", None, {"mode": "VALIDATED"}, ()),
+        ("gemini-3-pro-preview", "auto", {"mode": "VALIDATED"}, ()),
+        ("gemini-2.5-flash", "required", {"mode": "ANY"}, ()),
+        ("gemini-2.5-flash", "none", {"mode": "NONE"}, ()),
+        ("gemini-2.0-flash", "auto", {"mode": "AUTO"}, ("tools.function.strict",)),
+    ],
+)
+def test_a_strict_tool_holds_calls_to_their_schemas(
+    model: str, choice: str | None, config: Json, changed: tuple[str, ...]
+) -> None:
+    strict = {"type": "function", "function": {"name": "now", "strict": True}}
+    request = chat(tools=[strict, WEATHER], tool_choice=choice)
+    assert sent(request, to(model))["toolConfig"] == {"functionCallingConfig": config}
+    assert GEMINI.chat_request(request, to(model), FACTS).changed == changed
+
+
 def test_structured_output() -> None:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

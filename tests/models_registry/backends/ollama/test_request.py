@@ -286,6 +286,13 @@ def test_reasoning_effort_is_thinking(effort: str, think: object) -> None:
     assert sent(reasoning_effort=effort)["think"] == think
 
 
+def test_a_strict_tool_is_named_where_its_call_is_not_held_to_its_schema() -> None:
+    tool = {"type": "function", "function": {"name": "f", "strict": True}}
+    free = Ollama().chat_request(chat(tools=[tool]), TARGET, FACTS)
+    forced = Ollama().chat_request(chat(tools=[tool], tool_choice="required"), TARGET, FACTS)
+    assert (free.changed, forced.changed) == (("tools.function.strict",), ())
+
+
 def test_logprobs_are_asked_for() -> None:
     body = sent(logprobs=True, top_logprobs=3)
     assert (body["logprobs"], body["top_logprobs"]) == (True, 3)
