@@ -85,15 +85,11 @@ async def settings(request: SettingsQuery, ctx: RegistryContext) -> RouterSettin
 @function("GET", "/config/hosts", access=Access.SETTINGS_READ)
 async def hosts(request: SettingsQuery, ctx: RegistryContext) -> ConfigHosts:
     """Show the hosts that serve with this database, and whether their config files are the same."""
-    config = ctx.registry.in_force()
     found = list(await ctx.hosts.listed())
     return ConfigHosts(
         same=len({each.config_hash for each in found if each.config_hash}) <= 1,
         needs_restart=list(ctx.hosts.waits_for_restart),
-        settings_refused=[
-            *config.unfit_settings.values(),
-            *([config.cache_flaw] if config.cache_flaw else []),
-        ],
+        settings_refused=list(ctx.hosts.settings_refused),
         hosts=found,
     )
 

@@ -5,12 +5,12 @@ from functools import partial
 
 import msgspec
 
-from functions.contract.call import MASTER_USER_ID, Call
 from functions.contract.function import function
-from functions.contract.roles import Access, Reach
+from functions.contract.roles import Access
 from functions.ports.context import GovernanceContext
 from functions.rules.pages import check_page, pages_of
 from functions.rules.row_changes import of_new_row
+from functions.rules.team_people import everybody_else, first_members, teams_of
 from functions.rules.team_policy import (
     MAX_MEMBERS,
     NO_SUCH_TEAM,
@@ -83,27 +83,11 @@ async def new(request: TeamNewRequest, ctx: GovernanceContext) -> TeamRecord:
     if not scope.everything and changes.get("organization_id") is None:
         raise NotAllowed("organization_id: name one that you administer.", param="organization_id")
     changes = of_new_row(changes)
-    members = await _first_members(request, ctx)
+    members = await first_members(request, ctx)
     record = msgspec.structs.replace(TeamRecord(team_id=team_id), **changes)
     return await ctx.teams.add_with(
         record, members=members, member_limits=member_limits(request, ctx), call=ctx.call
     )
-
-
-async def _first_members(request: TeamNewRequest, ctx: GovernanceContext) -> list[Member]:
-    """The members of a new team, and its maker as its admin. The master key's user gets a row where it has
-    none. Where the config says so, an admin is not added."""
-    older = [Member(role="admin", user_id=each) for each in request.admins]
-    older += [Member(user_id=each) for each in request.members if each not in request.admins]
-    members = check_members([*request.members_with_roles, *older])
-    own = ctx.call.caller.user_id
-    if not own or own in [member.user_id for member in members]:
-        return members
-    if ctx.call.caller.is_admin and ctx.policy.admins_stay_out:
-        return members
-    if own == MASTER_USER_ID or await ctx.users.find(own, call=_for_all(ctx)) is not None:
-        members = [Member(role="admin", user_id=own), *members]
-    return members
 
 
 @function("POST", "/team/update", access=Access.TEAMS_WRITE, echoes=True)
@@ -222,7 +206,7 @@ async def bulk_member_add(request: MembersAddRequest, ctx: GovernanceContext) ->
     is not a user yet becomes one. With `all_users` an admin adds every user."""
     refuse_undeclared(request)
     results: list[MemberAdded] = []
-    members = await _everybody(request, ctx) if request.all_users else request.members
+    members = await everybody_else(request, ctx) if request.all_users else request.members
     if not 1 <= len(members) <= MAX_MEMBERS:
         raise InvalidRequest(f"members: expected 1 to {MAX_MEMBERS}.", param="members")
     there(await ctx.teams.find(request.team_id, call=ctx.call))
@@ -255,16 +239,6 @@ async def bulk_member_add(request: MembersAddRequest, ctx: GovernanceContext) ->
         failed_additions=len(results) - done,
         updated_team=there(await ctx.teams.find(request.team_id, call=ctx.call)),
     )
-
-
-async def _everybody(request: MembersAddRequest, ctx: GovernanceContext) -> list[Member]:
-    """Every user that is not in the team yet. Raises NotAllowed, or InvalidRequest for too many."""
-    if not ctx.call.scope.everything:
-        raise NotAllowed("all_users: only a proxy_admin may add everybody.", param="all_users")
-    team = there(await ctx.teams.find(request.team_id, call=ctx.call))
-    inside = {member.user_id for member in team.members_with_roles}
-    page = await ctx.users.page({}, call=ctx.call, size=MAX_MEMBERS + len(inside) + 1)
-    return [Member(user_id=each.user_id) for each in page.records if each.user_id not in inside]
 
 
 async def _add(
@@ -388,15 +362,6 @@ async def _where(request: TeamListQuery, ctx: GovernanceContext) -> dict[str, ob
         "organization_id": request.organization_id,
     }
     if request.user_id is not None:
-        user = await ctx.users.find(request.user_id, call=_for_all(ctx))
-        of_user = [] if user is None else user.teams
+        of_user = await teams_of(request.user_id, ctx)
         where["team_id"] = [each for each in of_user if request.team_id in (None, each)]
     return where
-
-
-def _for_all(ctx: GovernanceContext) -> Call:
-    """The call with all rows in its scope, to look up who is in which team. What is shown of it stays within
-    the caller's own scope."""
-    return msgspec.structs.replace(
-        ctx.call, scope=msgspec.structs.replace(ctx.call.scope, reaches=frozenset({Reach.ALL}))
-    )

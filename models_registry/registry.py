@@ -7,27 +7,21 @@ longest wins.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
 import msgspec
 
 from models_registry.config.entries import Skipped
-from models_registry.config.wildcards import ANY_MODEL, expand
+from models_registry.config.wildcards import expand
 from models_registry.drops import Drop, Reason
-from models_registry.facts.table import listed
-from models_registry.model_names import EVERYTHING, STAR, covers, permits
-from models_registry.prices.price import Price
-from models_registry.prices.pricing import Pricing
-from models_registry.shown import deployment_facts, group_facts, public_params, skipped_facts
+from models_registry.model_names import STAR, covers, permits
 from models_registry.target import Target
 from schema.errors.base import GatewayError
 from schema.errors.callers import ModelNotAllowed
 from schema.errors.models import ModelInError, ModelNotFound
-from schema.ledger.rows import SpendRow
-from schema.model_info import DeploymentInfo, ShownFacts
-from schema.models import AllowedModels, ModelCard
+from schema.models import AllowedModels
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """What stands in no name of a model. A caller may send it under a wildcard."""
@@ -89,12 +83,12 @@ class Registry:
         key's list. `skipped` are deployments that can't be called. A name all of whose deployments are
         skipped stays a name: no wildcard takes its calls. `more` has aliases, and what teams own."""
         more = more or MoreNames()
-        self._aliases = dict(more.aliases)
-        self._teams, self._owned = more.teams, more.own
+        self.aliases = dict(more.aliases)
+        self.teams, self.owned = more.teams, more.own
         self.has_teams = bool(more.teams)
         self.skipped = tuple(skipped)
-        self._access_groups = dict(access_groups)
-        self._groups = dict(groups)
+        self.access_groups = dict(access_groups)
+        self.groups = dict(groups)
         self._reasons: dict[str, list[str]] = defaultdict(list)
         """Why deployments are skipped, by the public name as the config has it."""
         for each in self.skipped:
@@ -102,20 +96,20 @@ class Registry:
                 self._reasons[each.model_name].append(each.reason)
         found = {wildcard.name: wildcard for wildcard in wildcards}
         gone = {name: Wildcard(name=name, targets=()) for name in self._reasons if "*" in name}
-        self._wildcards = sorted((gone | found).values(), key=lambda wildcard: -len(wildcard.name))
-        self._at = at
+        self.wildcards = sorted((gone | found).values(), key=lambda wildcard: -len(wildcard.name))
+        self.at = at
         self._expanded: dict[str, tuple[Target, ...]] = {}
         self._most_expanded = more.most_expanded
 
     @property
     def names(self) -> frozenset[str]:
         """Every public name that can be called, wildcards and teams' own names too."""
-        own = (each.names for each in self._teams.values())
-        return frozenset(name for name, targets in self._named() if targets).union(*own)
+        own = (each.names for each in self.teams.values())
+        return frozenset(name for name, targets in self.named_groups() if targets).union(*own)
 
     def of_team(self, team_id: str | None) -> "Registry":
         """The registry as callers of a team see it: with the models that the team owns."""
-        return self._teams.get(team_id, self) if self._teams and team_id is not None else self
+        return self.teams.get(team_id, self) if self.teams and team_id is not None else self
 
     def target(self, name: str, *, allowed: Sequence[AllowedModels], roll: float) -> Target:
         """A deployment for one call. `roll`, a number in [0, 1), decides by weight which one. Raises
@@ -135,31 +129,31 @@ class Registry:
         star is no model: it stands for many."""
         if STAR in name:
             return Drop(model=name[:MAX_NAME_CHARS], reason=Reason.UNKNOWN)
-        if self._aliases and name in self._aliases:
+        if self.aliases and name in self.aliases:
             return self._aliased(name, allowed)
-        targets = self._groups.get(name) or self._expanded.get(name)
+        targets = self.groups.get(name) or self._expanded.get(name)
         if targets is None and len(name) <= MAX_NAME_CHARS:
-            targets = self._expand(name)
+            targets = self.expand(name)
         if not targets and not self.why_not(name):
             return Drop(model=name[:MAX_NAME_CHARS], reason=Reason.UNKNOWN)
         for each in allowed:
-            if not self._permits(each, name):
+            if not self.permits(each, name):
                 return Drop(model=name, reason=Reason.NOT_ALLOWED, detail=each.level)
         if not targets:
             return Drop(model=name, reason=Reason.IN_ERROR, detail=self._whats_wrong(name))
-        if name not in self._groups and len(self._expanded) < self._most_expanded:
+        if name not in self.groups and len(self._expanded) < self._most_expanded:
             self._expanded[name] = targets
         return targets
 
     def real_name(self, name: str) -> str:
         """The model that a name stands for: an alias has the name of its model, any other name is one."""
-        alias = self._aliases.get(name) if self._aliases else None
+        alias = self.aliases.get(name) if self.aliases else None
         return name if alias is None else alias.model
 
     def _aliased(self, name: str, allowed: Sequence[AllowedModels]) -> tuple[Target, ...] | Drop:
         """The deployments of an alias's model. A list may have either name."""
-        model = self._aliases[name].model
-        lists = [each for each in allowed if not self._permits(each, name)]
+        model = self.aliases[name].model
+        lists = [each for each in allowed if not self.permits(each, name)]
         found = self.find(model, allowed=lists)
         if isinstance(found, Drop) and found.reason is Reason.UNKNOWN:
             return Drop(model=name, reason=Reason.UNKNOWN)
@@ -167,7 +161,10 @@ class Registry:
 
     def named(self, name: str) -> tuple[Target, ...]:
         """The deployments of a name that can be called, whoever asks. Empty: there are none."""
-        return self._groups.get(name) or self._expand(name)
+        found = self.groups.get(name) or self._expanded.get(name)
+        if found is None and len(name) <= MAX_NAME_CHARS:
+            found = self.expand(name)
+        return found or ()
 
     def knows(self, name: str) -> bool:
         """Whether a name has a deployment that can be called."""
@@ -178,7 +175,7 @@ class Registry:
         unknown."""
         if not self._reasons or len(name) > MAX_NAME_CHARS:
             return []
-        if name not in self._groups and name not in self._reasons:
+        if name not in self.groups and name not in self._reasons:
             wildcard = self._wildcard_of(name)
             name = "" if wildcard is None else wildcard.name
         return self._reasons.get(name, [])
@@ -192,181 +189,28 @@ class Registry:
         more = "" if len(reasons) <= MAX_REASONS else f" (and {len(reasons) - MAX_REASONS} more)"
         return f"{'; '.join(reasons[:MAX_REASONS])}{more}"
 
-    def cards(self, *, allowed: Sequence[AllowedModels]) -> list[ModelCard]:
-        """The models on every one of these lists: exact names, then names on the lists that a wildcard
-        covers, then wildcards as they are written, since not all names that they cover can be listed."""
-        named = [(name, targets[0].provider) for name, targets in self._groups.items()]
-        named += self._covered(allowed)
-        named += [
-            (name, self._groups[alias.model][0].provider)
-            for name, alias in self._aliases.items()
-            if alias.model in self._groups and not alias.hidden
-        ]
-        named += [(each.name, each.targets[0].provider) for each in self._wildcards if each.targets]
-        return [
-            self._card(name, provider)
-            for name, provider in dict(named).items()
-            if all(self._permits(each, name) for each in allowed)
-        ]
-
-    def group_cards(self, *, allowed: Sequence[AllowedModels], more: Sequence[str]) -> list[ModelCard]:
-        """The access groups of the config that stand on every one of these lists, and the groups `more`."""
-        own = [name for name in self._access_groups if all(name in each.names for each in allowed)]
-        return [self._card(name, GROUP_OWNER) for name in dict.fromkeys((*own, *more))]
-
-    def deployments(
-        self, *, allowed: Sequence[AllowedModels], with_address: bool
-    ) -> Sequence[DeploymentInfo]:
-        """Every entry of the config whose public name is on all these lists: those that can be called, then
-        those that can't."""
-        found = [
-            DeploymentInfo(
-                model_name=name,
-                litellm_params=public_params(target, with_address=with_address),
-                model_info=deployment_facts(target),
-            )
-            for name, targets in self._named()
-            if all(self._permits(each, name) for each in allowed)
-            for target in targets
-        ]
-        return found + [
-            DeploymentInfo(
-                model_name=each.model_name,
-                litellm_params={},
-                model_info=skipped_facts(each.reason, model_id=each.model_id, blocked=each.blocked),
-            )
-            for each in self.skipped
-            if each.model_name and all(self._permits(lists, each.model_name) for lists in allowed)
-        ]
-
-    def owned_deployments(self, *, with_address: bool) -> Sequence[DeploymentInfo]:
-        """The deployments that teams own, for who sees all of them."""
-        return [
-            each
-            for registry in self._teams.values()
-            for each in registry.deployments(allowed=(), with_address=with_address)
-            if each.model_name in registry._owned
-        ]
-
-    def group_infos(self, *, allowed: Sequence[AllowedModels], name: str | None) -> Sequence[ShownFacts]:
-        """Each model group whose name is on all these lists. A wildcard is shown as the models that are known
-        of its provider. With `name`, that group alone, which a wildcard may cover."""
-        if name is not None:
-            targets = self.find(name, allowed=allowed)
-            return [] if isinstance(targets, Drop) else [group_facts(name, targets)]
-        found: dict[str, ShownFacts] = {}
-        for group, targets in self._named():
-            names = [group] if "*" not in group else self._known_under(group, targets)
-            for each in names[:MAX_EXPANDED]:
-                known = self._groups.get(each) or (self._expand(each) if "*" in group else targets)
-                if known and each not in found and all(self._permits(lists, each) for lists in allowed):
-                    found[each] = group_facts(each, known)
-        return list(found.values())
-
     def everything(self) -> list[Target]:
         """Every deployment that can be called, those that teams own too. The model of a wildcard's deployment
         has a star in it."""
-        everybodys = [target for _, targets in self._named() for target in targets]
-        return everybodys + [target for registry in self._teams.values() for target in registry.own_targets()]
+        everybodys = [target for _, targets in self.named_groups() for target in targets]
+        return everybodys + [target for registry in self.teams.values() for target in registry.own_targets()]
 
     def own_targets(self) -> list[Target]:
         """The deployments that the registry's own team owns."""
-        return [target for name, targets in self._named() if name in self._owned for target in targets]
+        return [target for name, targets in self.named_groups() if name in self.owned for target in targets]
 
-    def _named(self) -> list[tuple[str, tuple[Target, ...]]]:
-        return [*self._groups.items(), *((each.name, each.targets) for each in self._wildcards)]
+    def named_groups(self) -> list[tuple[str, tuple[Target, ...]]]:
+        return [*self.groups.items(), *((each.name, each.targets) for each in self.wildcards)]
 
-    def _known_under(self, pattern: str, targets: Sequence[Target]) -> list[str]:
-        """Names that a wildcard covers: those of the models that the table of facts has of its providers."""
-        head, _, tail = pattern.partition("*")
-        found = []
-        for target in targets:
-            before, _, after = target.model.partition("*")
-            for facts in listed(target.provider):
-                model = facts.model if target.model != ANY_MODEL else f"{target.provider}/{facts.model}"
-                if target.model == ANY_MODEL:
-                    name = f"{head}{model}{tail}"
-                elif covers(target.model, model):
-                    name = f"{head}{model[len(before) : len(model) - len(after)]}{tail}"
-                else:
-                    continue
-                if facts.mode in LISTED_MODES:
-                    found.append(name)
-        return found
-
-    def card(self, name: str, *, allowed: Sequence[AllowedModels]) -> ModelCard | None:
-        """One of the models that these lists permit: one of `cards`, or any name that a wildcard covers.
-        None: there is no such model."""
-        for card in self.cards(allowed=allowed):
-            if card.id == name:
-                return card
-        found = self.find(name, allowed=allowed)
-        return None if isinstance(found, Drop) else self._card(name, found[0].provider)
-
-    def price_of(self, row: SpendRow) -> Price | None:
-        """Implements the `Prices` port: the price at the time of the row's call, as the config and the price
-        data of today have it. A deployment whose id has changed is found by its provider and model."""
-        team = self.of_team(row.team_id)
-        if team is not self:
-            return team.price_of(row)
-        name = row.model_group
-        targets = self._groups.get(name) or self._expanded.get(name)
-        if targets is None and len(name) <= MAX_NAME_CHARS:
-            targets = self._expand(name)
-        same = [each for each in targets or () if (each.provider, each.model) == (row.provider, row.model)]
-        found = next((each for each in same if each.model_id == row.model_id), same[0] if same else None)
-        return None if found is None else found.pricing.price(found.model, row.started_at)
-
-    def price_named(self, provider: str, model: str) -> Price | None:
-        """Implements the `Prices` port: the price of a deployment of this model, that of a wildcard
-        deployment that covers it, else the list price. None: the registry has no deployment of the provider,
-        or the price is unknown."""
-        wild = [target for each in self._wildcards for target in each.targets if target.provider == provider]
-        known = [
-            target for targets in self._groups.values() for target in targets if target.provider == provider
-        ]
-        same = next((target for target in known if target.model == model), None)
-        if same is not None:
-            return same.price
-        covering = next((target for target in wild if covers(target.model, model)), None)
-        if covering is not None:
-            return covering.pricing.price(model, self._at)
-        if not known and not wild:
-            return None
-        some = (known or wild)[0].pricing
-        return Pricing(
-            price_id=some.price_id, prefix=some.prefix, local=some.local, max_ms=some.max_ms
-        ).price(model, self._at)
-
-    def _card(self, name: str, provider: str) -> ModelCard:
-        return ModelCard(id=name, created=int(self._at.timestamp()), owned_by=provider)
-
-    def _covered(self, allowed: Sequence[AllowedModels]) -> Iterator[tuple[str, str]]:
-        """The names on these lists that a wildcard covers, each with its provider: `openai/gpt-4o` where the
-        config has `openai/*`, and `openai/gpt-4*`, which covers less than it."""
-        for each in allowed:
-            for entry in each.names:
-                for name in (entry, *self._access_groups.get(entry, ())):
-                    if name in self._groups or name in EVERYTHING or len(name) > MAX_NAME_CHARS:
-                        continue
-                    if STAR not in name:
-                        targets = self._expand(name)
-                        if targets:
-                            yield name, targets[0].provider
-                        continue
-                    wider = next((other for other in self._wildcards if covers(other.name, name)), None)
-                    if wider is not None and name != wider.name:
-                        yield name, wider.targets[0].provider
-
-    def _permits(self, allowed: AllowedModels, name: str) -> bool:
-        if name in self._owned and allowed.level in LISTS_OF_OTHERS:
+    def permits(self, allowed: AllowedModels, name: str) -> bool:
+        if name in self.owned and allowed.level in LISTS_OF_OTHERS:
             return True
-        groups = self._access_groups
+        groups = self.access_groups
         return permits(allowed.names, name) or any(
             entry in groups and permits(groups[entry], name) for entry in allowed.names
         )
 
-    def _expand(self, name: str) -> tuple[Target, ...]:
+    def expand(self, name: str) -> tuple[Target, ...]:
         """The deployments of a concrete name by the wildcard that covers it. Empty: no wildcard covers the
         name, or the config has the name and its deployments are skipped."""
         wildcard = None if name in self._reasons or _CONTROL.search(name) else self._wildcard_of(name)
@@ -374,12 +218,12 @@ class Registry:
             return ()
         head, _, tail = wildcard.name.partition("*")
         matched = name[len(head) : len(name) - len(tail)]
-        found = (expand(target, matched, self._at) for target in wildcard.targets)
+        found = (expand(target, matched, self.at) for target in wildcard.targets)
         return tuple(msgspec.structs.replace(target, public_name=name) for target in found if target)
 
     def _wildcard_of(self, name: str) -> Wildcard | None:
         """The longest pattern that a concrete name fits."""
-        return next((wildcard for wildcard in self._wildcards if covers(wildcard.name, name)), None)
+        return next((wildcard for wildcard in self.wildcards if covers(wildcard.name, name)), None)
 
 
 def _error_of(drop: Drop) -> GatewayError:

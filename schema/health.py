@@ -41,6 +41,11 @@ class ConfigHost(msgspec.Struct, frozen=True, kw_only=True):
     """How many deployments are in force."""
     loaded_at: datetime
     """When the registry in force was built, the latest of the host's workers."""
+    settings_refused: list[str] = []
+    """Why stored settings of the router, or of the response cache, are not in force there, such as
+    `router_settings.num_retries: Expected int, got str`: the first 20, cut to 300 characters each."""
+    needs_restart: list[str] = []
+    """The settings of its file that have changed and take effect at its next start: the first 20."""
 
 
 class ReadinessDetails(Readiness, frozen=True, kw_only=True):

@@ -44,9 +44,8 @@ class RouterSettingsShown(msgspec.Struct, frozen=True, kw_only=True):
 
 class ConfigHosts(msgspec.Struct, frozen=True, kw_only=True):
     """GET /config/hosts. `same`: whether all hosts serve with the same content of their config files.
-    `needs_restart`: the settings of this host's file that have changed and take effect at the next start.
-    `settings_refused`: why stored settings of the router, or of the response cache, are not in force at this
-    host, such as `router_settings.num_retries: Expected int, got str`."""
+    `needs_restart` and `settings_refused` are all of those of the host that answers; `hosts` has the first of
+    each host's."""
 
     same: bool
     needs_restart: list[str]

@@ -47,3 +47,9 @@ class Hosts(Protocol):
     def waits_for_restart(self) -> Sequence[str]:
         """The settings of this host's file that take effect at the next start."""
         ...
+
+    @property
+    def settings_refused(self) -> Sequence[str]:
+        """Why stored settings of the router, or of the response cache, are not in force here, such as
+        `router_settings.num_retries: Expected int, got str`."""
+        ...

@@ -55,7 +55,7 @@ LATER: Mapping[str, frozenset[str]] = MappingProxyType(
             redis_host redis_port redis_password redis_url redis_db cache_responses
             caching_groups client_ttl default_priority deployment_affinity_ttl_seconds alerting_config
             assistants_config cache_kwargs debug_level model_group_affinity_config polling_interval
-            router_general_settings tag_routing_prefix""".split()
+            router_general_settings tag_routing_prefix set_verbose ignore_invalid_deployments""".split()
         ),
         "GeneralSettings": frozenset(
             """database_connection_timeout

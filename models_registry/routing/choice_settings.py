@@ -1,6 +1,6 @@
 """What the config says about choosing among deployments, about cooldowns and about the budget of retries."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from models_registry.backends.credentials import without_credentials
@@ -23,7 +23,28 @@ default interval."""
 ALWAYS_ON = frozenset({"responses_api_deployment_check", "router_budget_limiting", ENFORCE})
 """Words of `optional_pre_call_checks` that are no affinity: what they ask for is done here anyway, or by
 `models_registry/config/capacity.py`."""
+STRATEGY, CHECKS = "routing_strategy", "optional_pre_call_checks"
+STRATEGIES = tuple(each.value for each in Strategy)
+CHECK_WORDS = tuple(sorted({each.value for each in Affinity} | ALWAYS_ON))
 SHOWN_CHARS = 60
+
+
+def unknown_words(settings: Mapping[str, object]) -> dict[str, str]:
+    """The settings of the router with a word that this version does not know, each with the reason. A config
+    file may have such a word, and the start names it; nobody stores one."""
+    found: dict[str, str] = {}
+    for name, known in ((STRATEGY, STRATEGIES), (CHECKS, CHECK_WORDS)):
+        given = settings.get(name)
+        words = given if isinstance(given, list) else [given]
+        unknown = next((each for each in words if isinstance(each, str) and each not in known), None)
+        if unknown is not None:
+            found[name] = _unknown_word(name, unknown, known)
+    return found
+
+
+def _unknown_word(name: str, given: str, known: Sequence[str]) -> str:
+    shown = without_credentials(given[:SHOWN_CHARS])
+    return f"router_settings.{name}: {shown!r} is none of {', '.join(known)}"
 
 
 class ChoiceReader:
@@ -76,26 +97,19 @@ class ChoiceReader:
         return RetryBudget(share=share, per_s=per_s, most=most, left=most)
 
     def _strategy(self, given: str | None) -> Strategy:
-        try:
+        if given is None or given in STRATEGIES:
             return Strategy.SHUFFLE if given is None else Strategy(given)
-        except ValueError:
-            known = ", ".join(each.value for each in Strategy)
-            shown = without_credentials((given or "")[:SHOWN_CHARS])
-            self.warnings.append(
-                f"router_settings.routing_strategy: {shown!r} is none of {known}; calls are shared by "
-                f"weight, which is {Strategy.SHUFFLE.value}"
-            )
-            return Strategy.SHUFFLE
+        self.warnings.append(
+            f"{_unknown_word(STRATEGY, given, STRATEGIES)}; calls are shared by weight, which is "
+            f"{Strategy.SHUFFLE.value}"
+        )
+        return Strategy.SHUFFLE
 
     def _affinities(self, router: RouterSettings) -> list[Affinity]:
         """In the order in which they count, whatever the order of the config."""
         given = router.optional_pre_call_checks or []
-        known = {each.value for each in Affinity} | ALWAYS_ON
         self.warnings += [
-            f"router_settings.optional_pre_call_checks: {without_credentials(each[:SHOWN_CHARS])!r} is none "
-            f"of {', '.join(sorted(known))}"
-            for each in given
-            if each not in known
+            _unknown_word(CHECKS, each, CHECK_WORDS) for each in given if each not in CHECK_WORDS
         ]
         return [each for each in Affinity if each.value in given]
 

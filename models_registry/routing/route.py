@@ -18,10 +18,11 @@ from models_registry.routing.choice import NO_TRAITS, Sifted, View, choose, sift
 from models_registry.routing.cooldowns import NOTHING_SENT
 from models_registry.routing.failures import Again, FailureKind, kind_of
 from models_registry.routing.fleet import Fleet
+from models_registry.routing.followers import Following, following
 from models_registry.routing.leg import Leg, Resort
 from models_registry.routing.nobody import error_of, failure_of
-from models_registry.routing.settings import ANY, MAX_FALLBACKS, Fallbacks, Routing, fallbacks_of
-from models_registry.target import Target
+from models_registry.routing.retries import granted, pause_s
+from models_registry.routing.settings import MAX_FALLBACKS, Routing
 from schema.errors.base import GatewayError, Told
 from schema.errors.callers import ModelNotAllowed
 from schema.errors.limits import DeploymentAtLimit
@@ -29,25 +30,16 @@ from schema.errors.models import ModelNotFound
 from schema.models import AllowedModels
 from schema.route_options import AS_CONFIGURED, RouteOptions
 
-LONGEST_WAIT_S = 60.0
-"""A deployment whose provider says to come back later than this is not tried again."""
 MOST_WAITING_S = 120.0
 """The most that a call waits in all."""
 MOST_ATTEMPTS = 50
 """The most attempts of a call, whatever the config says."""
 MOST_DROPS = 200
 """The most drops that a call notes."""
-FIRST_WAIT_S = 0.5
-MOST_BACKOFF_S = 8.0
 SLOT_WAIT_S = 0.2
 """How soon a deployment is asked again whose calls at once were as many as it may have."""
-JITTER = 0.25
 GOLDEN = 0.618_033_988_749_895
 """The step from one random number to the next, so that a call's numbers spread evenly over [0, 1)."""
-
-
-_Names = tuple[Sequence[str], Sequence[Drop]]
-"""Fallbacks in order, and those that are passed over."""
 
 
 class Route:
@@ -206,7 +198,7 @@ class Route:
     def _retry(self, leg: Leg, kind: FailureKind, error: GatewayError) -> bool:
         if kind in NOTHING_SENT:
             return self._go_round(leg, error)
-        again, most = self._granted(leg, kind)
+        again, most = granted(kind, self.target, self._routing, self._options, leg.model)
         if again is Again.NOWHERE:
             too_long = kind is FailureKind.CONTEXT_WINDOW
             self._leave_untried(leg, Reason.CONTEXT_TOO_SMALL if too_long else Reason.SAME_ANSWER)
@@ -214,7 +206,7 @@ class Route:
         if self.retries >= most:
             self._leave_untried(leg, Reason.NO_RETRIES_LEFT)
             return False
-        pause_s = inf if again is Again.ELSEWHERE else self._pause(error)
+        pause_s = inf if again is Again.ELSEWHERE else self._pause_s(error)
         if pause_s == inf:
             reason = Reason.SAME_ANSWER if again is Again.ELSEWHERE else Reason.STAYS_AWAY
             self._leave(leg, (self._place,), reason)
@@ -276,31 +268,15 @@ class Route:
 
     def _has_ahead(self, leg: Leg, kind: FailureKind) -> bool:
         """Whether another model may follow."""
-        return self._options.falls_back and bool(self._ahead or self._next_of(leg, kind)[0])
+        return self._options.falls_back and bool(self._ahead or self._following(leg, kind)[0])
 
-    def _granted(self, leg: Leg, kind: FailureKind) -> tuple[Again, int]:
-        """Where a retry may go, and how many retries there may be. A retry policy that names the kind of
-        error counts first. A request that wants no retries gets none."""
-        wanted = self._options.retries
-        policy = self._routing.policy_of(leg.model)
-        by_kind = policy.get(kind.policy, policy.get("DefaultRetries"))
-        if by_kind is not None and wanted != 0:
-            return Again.ANYWHERE, by_kind
-        own = self.target.retries
-        return kind.again, next(each for each in (wanted, own, self._routing.retries) if each is not None)
-
-    def _pause(self, error: GatewayError) -> float:
-        """The wait before this deployment is asked again. Infinity: its provider said to stay away."""
-        asked_s = error.retry_after_s or 0.0
-        if asked_s > LONGEST_WAIT_S:
-            return inf
-        backoff_s = min(MOST_BACKOFF_S, FIRST_WAIT_S * 2**self.retries)
-        return max(asked_s or backoff_s, self._routing.least_wait_s) * (1.0 + JITTER * self._luck())
+    def _pause_s(self, error: GatewayError) -> float:
+        return pause_s(error, self.retries, self._routing.least_wait_s, self._luck())
 
     def _fall_back(self, leg: Leg, kind: FailureKind) -> bool:
         options = self._options
         finds_wrong = kind in (FailureKind.BAD_REQUEST, FailureKind.UNSUPPORTED)
-        depth, (names, drops) = leg.depth + 1, self._next_of(leg, kind)
+        depth, (names, drops) = leg.depth + 1, self._following(leg, kind)
         self._note(*drops)
         if depth <= self._routing.max_fallbacks:
             self._ahead[:0] = [(name, depth) for name in names]
@@ -311,40 +287,8 @@ class Route:
             return False
         return self._enter_next()
 
-    def _next_of(self, leg: Leg, kind: FailureKind) -> _Names:
-        """The fallbacks of a model after such an error. Those that the request names count before the
-        config's. The request's `fallbacks` are for every model."""
-        options, routing = self._options, self._routing
-        special = None
-        if kind is FailureKind.CONTEXT_WINDOW:
-            lists = options.context_window_fallbacks
-            special = self._listed(routing.context_window_fallbacks if lists is None else lists, leg)
-        elif kind is FailureKind.CONTENT_POLICY:
-            lists = options.content_policy_fallbacks
-            special = self._listed(routing.content_policy_fallbacks if lists is None else lists, leg)
-        if special is not None:
-            return special
-        general = options.fallbacks
-        return (self._listed(routing.fallbacks, leg) or ((), ())) if general is None else (general, ())
-
-    def _listed(self, lists: Fallbacks, leg: Leg) -> _Names | None:
-        """The fallbacks of a model: its own list, else the list for any model. From the list for any model a
-        local model falls back to local models alone, since its calls leave only where its own list says
-        so."""
-        own, for_any = fallbacks_of(lists, leg.model), lists.get(ANY)
-        listed = for_any if own is None else own
-        if own is not None or for_any is None or not _are_local(leg.targets):
-            return None if listed is None else (listed, ())
-        local, drops = [], []
-        for name in for_any:
-            found = self._registry.find(name, allowed=())
-            if isinstance(found, Drop):
-                drops.append(found)
-            elif _are_local(found):
-                local.append(name)
-            else:
-                drops.append(Drop(model=name, reason=Reason.NOT_LOCAL))
-        return local, drops
+    def _following(self, leg: Leg, kind: FailureKind) -> Following:
+        return following(leg, kind, self._registry, self._routing, self._options)
 
     def _enter_next(self) -> bool:
         """Go on with the next fallback that exists and that the caller may use. False: there is none."""
@@ -394,14 +338,10 @@ class Route:
         if sifted.last:
             self._resorts = [*self._resorts, Resort(leg, sifted.last)]
         if leg.depth < self._routing.max_fallbacks:
-            names, drops = self._next_of(leg, failure_of(sifted.drops.values()))
+            names, drops = self._following(leg, failure_of(sifted.drops.values()))
             self._note(*drops)
             self._ahead[:0] = [(name, leg.depth + 1) for name in names]
 
     def _luck(self) -> float:
         self._roll = (self._roll + GOLDEN) % 1.0
         return self._roll
-
-
-def _are_local(targets: Sequence[Target]) -> bool:
-    return all(target.stays_home for target in targets)

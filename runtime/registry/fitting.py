@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from models_registry.config.stored import ROUTER_SETTINGS, Stored, unknown_settings, variable_in
+from models_registry.routing.choice_settings import unknown_words
 from runtime.blueprint import Checked
 
 MAX_SHOWN = 100
@@ -38,6 +39,7 @@ def fitting(
         unfit[ROUTER_SETTINGS] = f"{ROUTER_SETTINGS}: {stored.router_flaw}"
     for name in unknown_settings(stored.router_settings):
         unfit[name] = f"{ROUTER_SETTINGS}.{name[:MAX_SHOWN]}: this version has no such setting"
+    unfit |= unknown_words(stored.router_settings)
     for name, value in stored.router_settings.items():
         if variable_in({name: value}) is not None:
             path = f"{ROUTER_SETTINGS}.{name[:MAX_SHOWN]}"

@@ -25,11 +25,16 @@ GONE_S = 20.0
 """A worker that told nothing for so long is gone."""
 HASH_CHARS = 12
 MAX_HOSTS = 1_000
+MAX_TOLD, TOLD_CHARS = 20, 300
+"""How many settings a host names of each kind, and how long each may be."""
+MAX_FLAW_CHARS = 2_000
 _TELL = """
-    INSERT INTO "Switchgear_HostConfig" (worker, host, file_hash, flaw, models, loaded_at, seen_at)
-    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+    INSERT INTO "Switchgear_HostConfig" (worker, host, file_hash, flaw, models, loaded_at, settings_refused,
+        needs_restart, seen_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())
     ON CONFLICT (worker) DO UPDATE SET file_hash = excluded.file_hash, flaw = excluded.flaw,
-        models = excluded.models, loaded_at = excluded.loaded_at, seen_at = excluded.seen_at
+        models = excluded.models, loaded_at = excluded.loaded_at, seen_at = excluded.seen_at,
+        settings_refused = excluded.settings_refused, needs_restart = excluded.needs_restart
 """
 _FORGET = (
     """DELETE FROM "Switchgear_HostConfig" WHERE seen_at < clock_timestamp() - make_interval(secs => $1)"""
@@ -37,7 +42,8 @@ _FORGET = (
 _LEAVE = """DELETE FROM "Switchgear_HostConfig" WHERE worker = $1"""
 _READ = f"""
     SELECT host, file_hash, max(flaw) AS flaw, count(*) AS workers, max(models) AS models,
-           max(loaded_at) AS loaded_at
+           max(loaded_at) AS loaded_at, max(settings_refused) AS settings_refused,
+           max(needs_restart) AS needs_restart
     FROM "Switchgear_HostConfig" GROUP BY host, file_hash ORDER BY host, file_hash LIMIT {MAX_HOSTS}
 """
 
@@ -87,6 +93,11 @@ class HostConfigs:
         """See Hosts."""
         return self._live.waits_for_restart
 
+    @property
+    def settings_refused(self) -> Sequence[str]:
+        """See Hosts."""
+        return self._live.settings_refused
+
     def state(self) -> ConfigState:
         """For the readiness probe."""
         live = self._live
@@ -123,8 +134,15 @@ class HostConfigs:
         with asking():
             async with self._database.connection() as connection:
                 models = len(now.checked.config.deployments)
-                told = (self._worker, self._host, self._hash, flaw, models, now.loaded_at)
-                await connection.execute(_TELL, *told)
+                told = (
+                    self._worker,
+                    self._host,
+                    self._hash,
+                    flaw and _storable(flaw, MAX_FLAW_CHARS),
+                    models,
+                )
+                refused, waiting = self._live.settings_refused, self._live.waits_for_restart
+                await connection.execute(_TELL, *told, now.loaded_at, _first(refused), _first(waiting))
                 await connection.execute(_FORGET, GONE_S)
                 rows = await connection.fetch(_READ)
         self._told = (now.loaded_at, flaw)
@@ -136,6 +154,17 @@ class HostConfigs:
                 workers=row["workers"],
                 models=row["models"],
                 loaded_at=row["loaded_at"],
+                settings_refused=row["settings_refused"],
+                needs_restart=row["needs_restart"],
             )
             for row in rows
         ]
+
+
+def _first(said: Sequence[str]) -> list[str]:
+    return [_storable(each, TOLD_CHARS) for each in said[:MAX_TOLD]]
+
+
+def _storable(text: str, most: int) -> str:
+    """A text that Postgres can hold: what a file or SQL brings may have a NUL or half a surrogate pair."""
+    return text[:most].replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -342,6 +342,12 @@ class LiveRegistry:
         self._restart_told = waiting
 
     @property
+    def settings_refused(self) -> tuple[str, ...]:
+        """Why stored settings of the router and of the response cache are not in force."""
+        config = self.in_force.checked.config
+        return (*config.unfit_settings.values(), *([config.cache_flaw] if config.cache_flaw else []))
+
+    @property
     def waits_for_restart(self) -> tuple[str, ...]:
         """The settings of the file that have changed since the start, and take effect at the next one."""
         return self._restart_told

@@ -1,6 +1,6 @@
 """Models, credentials and settings that were entered through the API (LiteLLM's tables)."""
 
-from piccolo.columns import JSONB, BigInt, Boolean, Text, Timestamptz
+from piccolo.columns import JSONB, Array, BigInt, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
 from schema.tables.columns import StampColumns
@@ -37,7 +37,9 @@ class StoredSetting(StampColumns, Table, tablename="LiteLLM_Config"):
 
 class HostConfig(Table, tablename="Switchgear_HostConfig"):
     """What one worker serves with: the content of its host's config file, as a hash. `flaw` says why a newer
-    content of the file is refused; null where it is in force. Ours alone."""
+    content of the file is refused; null where it is in force. `settings_refused` says why stored settings are
+    not in force at the worker, and `needs_restart` names settings of the file that wait for the next start.
+    Ours alone."""
 
     worker = Text(primary_key=True, default=None)
     host = Text(default=None)
@@ -46,3 +48,5 @@ class HostConfig(Table, tablename="Switchgear_HostConfig"):
     models = BigInt(default=0)
     loaded_at = Timestamptz(default=None)
     seen_at = Timestamptz(default=None)
+    settings_refused = Array(base_column=Text(), default=list)
+    needs_restart = Array(base_column=Text(), default=list)

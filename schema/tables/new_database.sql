@@ -1672,7 +1672,9 @@ CREATE TABLE "Switchgear_HostConfig" (
     flaw text,
     models bigint DEFAULT 0 NOT NULL,
     loaded_at timestamp with time zone NOT NULL,
-    seen_at timestamp with time zone NOT NULL
+    seen_at timestamp with time zone NOT NULL,
+    settings_refused text[] DEFAULT '{}'::text[] NOT NULL,
+    needs_restart text[] DEFAULT '{}'::text[] NOT NULL
 );
 
 CREATE TABLE "Switchgear_Journal" (
@@ -2328,3 +2330,4 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-30T05:20:00:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T05:20:01:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T06:00:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T06:00:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-12-01T02:00:00:000000', 'switchgear');

@@ -33,6 +33,7 @@ from runtime.limits.leases import Leases, Shortfall
 from runtime.limits.slices import Need, Slice
 from runtime.postgres.database import Database
 from runtime.postgres.look_ups import LookUps
+from runtime.registry.live_models import LiveModels
 from runtime.telemetry.tally import Tally
 from runtime.upstream.client import HttpUpstream
 from runtime.upstream.connection import Connection
@@ -273,7 +274,7 @@ async def worker() -> AsyncIterator[Worker]:
             ),
             ledger=ledger,
             ports=make_ports(
-                models=checked.registry,
+                models=LiveModels(checked.registry),
                 routes=Router(checked.registry, checked.routing),
                 upstream=upstream,
                 ledger=ledger,

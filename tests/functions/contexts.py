@@ -14,6 +14,7 @@ from functions.ports.models import Contexts, Files
 from functions.ports.state import State
 from models_registry.registry import Registry
 from runtime.blueprint import check
+from runtime.registry.live_models import LiveModels
 from runtime.upstream.router import Router
 from tests.fakes.deployments import FakeDeployments
 from tests.fakes.ledger import FakeLedger
@@ -115,4 +116,6 @@ def model_ctx(
 
 
 def catalogue_ctx(caller: Caller = MEMBER, deployments: FakeDeployments = NO_DEPLOYMENTS) -> CatalogueContext:
-    return CatalogueContext(call=make_call(caller), models=make_registry(), deployments=deployments)
+    return CatalogueContext(
+        call=make_call(caller), models=LiveModels(make_registry()), deployments=deployments
+    )

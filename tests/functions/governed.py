@@ -26,6 +26,7 @@ from runtime.people import PeopleParts
 from runtime.postgres.database import Database
 from runtime.postgres.databases import Databases
 from runtime.postgres.look_ups import LookUps
+from runtime.registry.live_models import LiveModels
 from runtime.settings import Settings
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
@@ -155,7 +156,7 @@ class House:
             bodies=BodyReader(database),
             counters=stores.counters,
             corrections=CorrectionWriter(database, database),
-            prices=make_registry(),
+            prices=LiveModels(make_registry()),
             metrics=NoMetrics(),
             alerts=AlertReader(database),
             plans=make_router(),

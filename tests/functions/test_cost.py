@@ -13,6 +13,7 @@ from functions.chat import chat
 from functions.contract.call import Caller
 from functions.contract.function import manifest_of
 from functions.ports.context import CatalogueContext
+from runtime.registry.live_models import LiveModels
 from schema.chat import ChatCompletion
 from schema.cost import CalculatedCost, CostEstimate
 from schema.errors.callers import ModelNotAllowed
@@ -58,7 +59,9 @@ CONFIG: dict[str, Any] = {
 def ask(function: Callable[..., Awaitable[Any]], body: dict[str, Any], caller: Caller = MEMBER) -> Any:
     decoder: Any = msgspec.json.Decoder(manifest_of(function).request)
     request = decode_body(decoder, msgspec.json.encode(body))
-    ctx = CatalogueContext(deployments=ABSENT, call=make_call(caller), models=make_registry(CONFIG))
+    ctx = CatalogueContext(
+        deployments=ABSENT, call=make_call(caller), models=LiveModels(make_registry(CONFIG))
+    )
     return asyncio.run(function(request, ctx))  # type: ignore[arg-type]  # a function is a coroutine's
 
 

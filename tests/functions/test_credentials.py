@@ -265,7 +265,7 @@ def test_what_another_salt_key_sealed_is_told_and_never_overwritten(postgres_dsn
         assert await row_of(house, "LiteLLM_ProxyModelTable", "litellm_params") == model
         right = registered(house)  # the salt key is found again
         await right.live.refresh()
-        (target,) = right.models.of_team(None).targets("renamed", allowed=())
+        (target,) = right.models.registry.targets("renamed", allowed=())
         assert target.api_key is not None
         assert target.api_key.reveal() == KEY
 

@@ -7,6 +7,7 @@ import pytest
 from functions import model_info
 from functions.ports.context import CatalogueContext
 from runtime.blueprint import check
+from runtime.registry.live_models import LiveModels
 from schema.errors.rows import NotFound
 from schema.model_info import GroupInfoQuery, ModelInfoQuery
 from schema.models import AllowedModels
@@ -51,7 +52,7 @@ DOCUMENT: dict[str, Any] = {
 
 def ctx(caller: Any = ADMIN) -> CatalogueContext:
     made = catalogue_ctx(caller)
-    return msgspec.structs.replace(made, models=check(DOCUMENT, {}).registry)
+    return msgspec.structs.replace(made, models=LiveModels(check(DOCUMENT, {}).registry))
 
 
 def shown(caller: Any = ADMIN, model_id: str | None = None) -> list[dict[str, Any]]:
@@ -143,7 +144,7 @@ def test_what_a_host_said_to_a_check_is_for_administrators() -> None:
 
     def health(caller: Any) -> Any:
         made = catalogue_ctx(caller, FakeDeployments(shown={"five-1": state}))
-        made = msgspec.structs.replace(made, models=check(DOCUMENT, {}).registry)
+        made = msgspec.structs.replace(made, models=LiveModels(check(DOCUMENT, {}).registry))
         answer = asyncio.run(model_info.deployments(ModelInfoQuery(litellm_model_id="five-1"), made))
         return answer.data[0].model_info["health"]
 

@@ -7,6 +7,7 @@ import pytest
 from functions import keys, organizations, permissions, teams, users
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
+from runtime.registry.live_models import LiveModels
 from schema.errors.rows import NotFound
 from schema.permissions import ModelsOfTeam, Permissions
 from tests.functions.contexts import make_registry
@@ -17,7 +18,7 @@ ADA = Caller(role=INTERNAL_USER, key_hash="0" * 64, user_id="ada")
 
 async def peopled(house: House) -> None:
     """Ada, who may use all models, and is the admin of the team red, which may use gpt alone."""
-    house.give(models=make_registry())
+    house.give(models=LiveModels(make_registry()))
     await house.call(users.new, {"user_id": "ada", "auto_create_key": False})
     await house.call(users.new, {"user_id": "bob", "auto_create_key": False, "models": ["claude"]})
     await house.call(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions import corrections, recosting
-from models_registry.registry import Registry
+from runtime.registry.live_models import LiveModels
 from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import Outcome, SpendRow
 from tests.conftest import execute
@@ -19,7 +19,7 @@ SINCE = {"start_date": "2026-03-01"}
 FOR_GOOD = {**SINCE, "dry_run": False, "reason": "the price list was wrong"}
 
 
-def priced_at(input_usd: str, output_usd: str) -> Registry:
+def priced_at(input_usd: str, output_usd: str) -> LiveModels:
     params = {
         "model": "openai/gpt-4-0613",
         "api_base": "https://api.example.com/v1",
@@ -27,7 +27,7 @@ def priced_at(input_usd: str, output_usd: str) -> Registry:
         "input_cost_per_token": input_usd,
         "output_cost_per_token": output_usd,
     }
-    return make_registry({"model_list": [{"model_name": "gpt-4", "litellm_params": params}]})
+    return LiveModels(make_registry({"model_list": [{"model_name": "gpt-4", "litellm_params": params}]}))
 
 
 def call(request_id: str, **changes: Any) -> SpendRow:

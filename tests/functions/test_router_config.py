@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from functions import router_config, stored_models
+from runtime.blueprint import check
 from schema.errors.models import ModelNotFound
 from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.errors.rows import NotFound
 from tests.functions.governed import House, in_house
-from tests.functions.registered import STORING, registered
+from tests.functions.registered import STORING, Registered, registered
 
 OF_THE_FILE = {**STORING, "router_settings": {"num_retries": 1, "fallbacks": [{"gpt": ["claude"]}]}}
 
@@ -45,6 +46,17 @@ def test_a_stored_setting_counts_before_the_files_until_it_is_taken_away(postgre
         ({"router_settings": {"num_retries": "many"}}, "router_settings.num_retries"),
         ({"router_settings": {"num_retries": 10_000}}, "num_retries"),
         ({"router_settings": {"nosuch": 1}}, "router_settings.nosuch"),
+        (
+            {"router_settings": {"routing_strategy": "round-robin", "num_retries": 5}},
+            "routing_strategy: 'round-robin' is none of simple-shuffle, least-busy, latency-based-routing, "
+            "usage-based-routing, usage-based-routing-v2, cost-based-routing",
+        ),
+        ({"router_settings": {"routing_strategy": ""}}, "routing_strategy: '' is none of simple-shuffle"),
+        (
+            {"router_settings": {"optional_pre_call_checks": ["session_affinity", "stickiness"]}},
+            "optional_pre_call_checks: 'stickiness' is none of deployment_affinity, "
+            "enforce_model_rate_limits",
+        ),
         ({"router_settings": {"fallbacks": {"gpt": "claude"}}}, "router_settings.fallbacks"),
         ({"router_settings": {"timeout": "os.environ/PATH"}}, "timeout: a variable .* config file alone"),
         ({"router_settings": {"timeout": "os.environ/ALLOWED"}}, "timeout: a variable .* config file alone"),
@@ -69,6 +81,72 @@ def test_a_setting_that_could_not_be_in_force_is_refused(
         assert await house.database.pool.fetchval('SELECT count(*) FROM "LiteLLM_Config"') == 0
 
     in_house(postgres_dsn, scenario)
+
+
+TAKEN: dict[str, Any] = {
+    "routing_strategy": "least-busy",
+    "num_retries": 3,
+    "timeout": 30,
+    "stream_timeout": 20,
+    "retry_after": 1,
+    "retry_policy": {"RateLimitErrorRetries": 3},
+    "model_group_retry_policy": {"gpt": {"TimeoutErrorRetries": 1}},
+    "allowed_fails": 5,
+    "allowed_fails_policy": {"BadGatewayErrorAllowedFails": 5},
+    "cooldown_time": 9,
+    "disable_cooldowns": False,
+    "fallbacks": [{"gpt": ["claude"]}],
+    "context_window_fallbacks": [{"gpt": ["claude"]}],
+    "content_policy_fallbacks": [{"gpt": ["claude"]}],
+    "default_fallbacks": ["claude"],
+    "max_fallbacks": 3,
+    "model_group_alias": {"a": {"model": "gpt", "hidden": True}},
+    "enable_pre_call_checks": True,
+    "optional_pre_call_checks": ["session_affinity", "enforce_model_rate_limits"],
+    "enable_tag_filtering": True,
+    "tag_filtering_match_any": False,
+    "provider_budget_config": {"openai": {"budget_limit": 5, "time_period": "1d"}},
+    "default_max_parallel_requests": 9,
+    "fallback_on_unsupported_params": False,
+    "enable_health_check_routing": True,
+    "health_check_staleness_threshold": 60,
+}
+"""Settings of LiteLLM's router that count here."""
+REFUSED = (
+    *("routing_strategy_args", "routing_groups", "weights", "default_litellm_params", "max_retries"),
+    *("enable_weighted_failover", "enable_mid_stream_fallback_continuation", "default_priority"),
+    *("redis_host", "redis_port", "redis_password", "redis_url", "redis_db", "cache_responses"),
+    *("caching_groups", "client_ttl", "deployment_affinity_ttl_seconds", "tag_routing_prefix"),
+    *("alerting_config", "cache_kwargs", "debug_level", "set_verbose", "model_group_affinity_config"),
+    *("polling_interval", "router_general_settings", "assistants_config", "ignore_invalid_deployments"),
+)
+"""LiteLLM's other ones."""
+
+
+def test_each_setting_of_litellms_router_is_taken_or_refused_by_name(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = registered(house, OF_THE_FILE)
+        await house.call(router_config.update, {"router_settings": TAKEN})
+        shown = await house.call(router_config.settings)
+        assert {each.field_name for each in shown.fields if each.source == "database"} == set(TAKEN)
+        assert found.swaps[-1].routing.retries == 3
+        for name in REFUSED:
+            with pytest.raises(
+                UnsupportedParameter, match=f"router_settings.{name}: not supported"
+            ) as caught:
+                await house.call(router_config.update, {"router_settings": {name: 1}})
+            assert caught.value.param == f"router_settings.{name}"
+        assert await stored_settings(house) == TAKEN
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_file_may_have_each_of_the_others_and_is_told_that_it_has_no_effect(name: str) -> None:
+    checked = check({**STORING, "router_settings": {name: 1}}, {})
+    assert checked.errors == ()
+    (said,) = (each for each in checked.warnings if f"router_settings.{name}" in each)
+    assert said.endswith(("has no effect in this version", "belongs in `litellm_params`")), said
 
 
 async def stored_settings(house: House) -> Any:
@@ -149,6 +227,45 @@ def test_wrong_settings_of_the_cache_are_named_beside_the_routers(postgres_dsn: 
         await found.live.refresh()
         (said,) = (await house.call(router_config.hosts)).settings_refused
         assert said.startswith("cache_settings.ttl")
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_each_host_names_the_stored_settings_that_it_cannot_use(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        here = registered(house, OF_THE_FILE)
+        there = Registered(house.database, STORING)
+        there.hosts._host = "another-host"
+        many = {f"newer_{number:02}": "x" * 1_000 for number in range(40)}
+        await set_by_sql(house, {"num_retries": "many", **many})
+        await there.live.refresh()
+        there.live._restart_told = tuple(f"general_settings.s{number}" for number in range(40))
+        await there.hosts.listed()
+        told = await house.call(router_config.hosts)
+        assert (told.settings_refused, told.needs_restart) == ([], []), "this host has not read it yet"
+        (found,) = (each for each in told.hosts if each.host == "another-host")
+        assert len(found.settings_refused) == len(found.needs_restart) == 20
+        assert found.settings_refused[0].startswith("router_settings.newer_00")
+        assert all(len(each) <= 300 for each in found.settings_refused)
+        await here.live.refresh()
+        told = await house.call(router_config.hosts)
+        assert len(told.settings_refused) == 41
+        assert [len(each.settings_refused) for each in told.hosts] == [20, 20]
+        await set_by_sql(house, {})
+        await there.live.refresh()
+        (found,) = (each for each in await there.hosts.listed() if each.host == "another-host")
+        assert found.settings_refused == []
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_host_tells_a_flaw_that_no_column_can_hold(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = registered(house, OF_THE_FILE)
+        found.live.flaw = "line 3: a\0b \ud800 " + "x" * 10_000
+        (told,) = (await house.call(router_config.hosts)).hosts
+        assert (told.config_error or "").startswith("line 3: a\ufffdb ? x")
+        assert len(told.config_error or "") == 2_000
 
     in_house(postgres_dsn, scenario)
 

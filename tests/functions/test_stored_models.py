@@ -270,7 +270,7 @@ def test_nobody_takes_the_id_of_a_model_of_the_file_that_says_none_or_can_not_be
         document = {**STORING, "model_list": [silent, silent, {**broken, "model_info": {"id": "broken"}}]}
         found = registered(house, document)
         await with_teams(house)
-        (id, second) = (each.model_id for each in found.models.of_team(None).everything())
+        (id, second) = (each.model_id for each in found.models.registry.everything())
         for taken in (id, second, "broken"):
             body = {"model_name": "n", "litellm_params": PARAMS, "model_info": {"id": taken}}
             with pytest.raises((AlreadyExists, InvalidRequest), match="id"):
@@ -286,7 +286,7 @@ def test_nobody_takes_the_id_of_a_model_of_the_file_that_says_none_or_can_not_be
             id,
         )
         await found.live.refresh()
-        targets = found.models.of_team(None).targets("f", allowed=())
+        targets = found.models.registry.targets("f", allowed=())
         assert [(each.model_id, each.model) for each in targets] == [(id, "gpt-4o"), (second, "gpt-4o")]
         assert any(id in each for each in found.live.in_force.checked.skipped)
 

@@ -1,6 +1,6 @@
 """What routing, residency and the live registry do, in figures: real gateways, a real Postgres, loopback.
 
-    python -m tests.long.routing_figures                    every figure: about four minutes
+    python -m tests.long.routing_figures                    every figure: about eight minutes
     python -m tests.long.routing_figures kill fairness      those alone
 
 It prints a table for each, and what is not as it should be. The exit status is 0 where nothing is.
@@ -30,6 +30,7 @@ from schema.route_options import AS_CONFIGURED
 from tests.e2e.gateway import Gateway, query, until
 from tests.e2e.test_upstream_kill import deployment, provider
 from tests.functions import test_local_only
+from tests.long import hot_deployment
 from tests.long.clients import Clients, Slow, gateway, longest, middle
 
 CANDIDATES = (1, 5, 50)
@@ -49,10 +50,11 @@ WAITING = """
 
 
 class Figures(NamedTuple):
-    """One table: its rows, and what is not as it should be."""
+    """One table: its rows, what is not as it should be, and its head where it has more columns than two."""
 
-    rows: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[str]]
     faults: Sequence[str] = ()
+    head: Sequence[str] = ()
 
 
 def kill(seconds: float = 10.0) -> Figures:
@@ -378,6 +380,13 @@ def slots(seconds: float = 15.0) -> Figures:
     return Figures(rows, faults)
 
 
+def hot(seconds: float = 8.0, limits: Sequence[str] = tuple(hot_deployment.LIMITS)) -> Figures:
+    """What the limits of a deployment cost that all callers share."""
+    found = hot_deployment.measure(limits, seconds)
+    faults = [fault for each in found for fault in each.faults()]
+    return Figures([each.cells() for each in found], faults, hot_deployment.HEAD)
+
+
 MEASURES: Mapping[str, Callable[[], Figures]] = {
     "kill": kill,
     "fairness": fairness,
@@ -385,6 +394,7 @@ MEASURES: Mapping[str, Callable[[], Figures]] = {
     "registry": registry,
     "planning": planning,
     "slots": slots,
+    "hot": hot,
 }
 
 
@@ -394,7 +404,9 @@ def main(argv: Sequence[str]) -> int:
     wrong = False
     for name in parser.parse_args(argv).names or MEASURES:
         found = MEASURES[name]()
-        lines = [f"| {name} | |", "| --- | --- |", *(f"| {what} | {figure} |" for what, figure in found.rows)]
+        head = found.head or (name, "")
+        rows = (head, ["---"] * len(head), *found.rows)
+        lines = [f"| {' | '.join(cells)} |" for cells in rows]
         sys.stdout.write("\n".join([*lines, *(f"fault: {each}" for each in found.faults), "", ""]))
         sys.stdout.flush()
         wrong = wrong or bool(found.faults)

@@ -27,6 +27,12 @@ def test_slots_that_all_callers_share_are_never_exceeded() -> None:
     assert list(routing_figures.slots(10).faults) == []
 
 
+def test_limits_of_a_deployment_that_all_callers_share_refuse_nobody_without_need() -> None:
+    found = routing_figures.hot(3, ("slots", "rpm"))
+    assert list(found.faults) == []
+    assert [len(row) for row in found.rows] == [len(found.head)] * 2
+
+
 def test_a_plan_has_a_figure_for_each_strategy() -> None:
     assert len(routing_figures.planning(50).rows) == len(routing_figures.STRATEGIES)
 

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from models_registry.dialects import Dialect
 from models_registry.model_names import permits
+from models_registry.priced_models import price_named
 from models_registry.registry import Registry
 from models_registry.routing.route import Route
+from models_registry.shown_models import ShownModels
 from runtime.blueprint import check
 from runtime.limits.capacities import rules_of
 from schema.errors.callers import ModelNotAllowed
@@ -271,7 +273,7 @@ def test_a_deployment_in_error_is_skipped_and_the_others_serve(broken: Any) -> N
     assert "s3cret" not in reason
     assert checked.registry.target("gpt", allowed=(), roll=0.0).model == "gpt-4"
     assert [target.model for target in checked.registry.targets("m", allowed=())] == ["o3"]
-    assert [card.id for card in checked.registry.cards(allowed=())] == ["gpt", "m"]
+    assert [card.id for card in ShownModels(checked.registry).cards(allowed=())] == ["gpt", "m"]
 
 
 @pytest.mark.parametrize("broken", [each for each in BROKEN if isinstance(each, dict)])
@@ -287,7 +289,7 @@ def test_a_model_whose_deployments_are_all_in_error_says_why(broken: dict[str, A
     with pytest.raises(ModelNotAllowed):
         checked.registry.target("m", allowed=ONLY_GPT, roll=0.0)
     assert not checked.registry.knows("m")
-    assert checked.registry.cards(allowed=())[-1].id == "gpt"
+    assert ShownModels(checked.registry).cards(allowed=())[-1].id == "gpt"
 
 
 def test_a_wildcard_in_error_says_why_for_what_it_would_cover() -> None:
@@ -390,7 +392,7 @@ def test_no_wildcard_takes_the_calls_of_a_name_that_is_skipped(names: tuple[str,
     assert not checked.registry.knows(asked)
     with pytest.raises(ModelInError):
         routed(checked, asked)
-    assert [card.id for card in checked.registry.cards(allowed=())] == [wide]
+    assert [card.id for card in ShownModels(checked.registry).cards(allowed=())] == [wide]
     other = "team-b" if wide == "team-*" else "another"
     assert checked.registry.targets(other, allowed=())
 
@@ -580,7 +582,7 @@ def test_a_lone_star_lets_the_caller_name_the_provider() -> None:
 
 def input_usd(found: Registry, provider: str, model: str) -> float | None:
     """The price of a million prompt tokens."""
-    price = found.price_named(provider, model)
+    price = price_named(found, provider, model)
     return None if price is None else price.input / 10**9
 
 
@@ -611,7 +613,7 @@ WILD = (entry("gpt", "openai/gpt-4"), entry("openai/*", "openai/*"), entry("clau
 
 def listed(*lists: AllowedModels, groups: dict[str, Any] | None = None) -> list[str]:
     more = () if groups is None else ({**entry("ollama/*", "ollama/*"), "model_info": groups},)
-    return [card.id for card in registry(*WILD, *more).cards(allowed=lists)]
+    return [card.id for card in ShownModels(registry(*WILD, *more)).cards(allowed=lists)]
 
 
 @pytest.mark.parametrize(
@@ -643,7 +645,7 @@ def test_an_access_groups_wildcard_is_listed_as_it_is_written() -> None:
 
 @pytest.mark.parametrize("name", ["openai/gpt-4o", "claude-sonnet-4-6", "gpt", "openai/*"])
 def test_what_may_be_called_or_is_listed_can_be_shown(name: str) -> None:
-    models = registry(*WILD)
+    models = ShownModels(registry(*WILD))
     card = models.card(name, allowed=())
     assert card is not None
     assert card.id == name
@@ -653,8 +655,9 @@ def test_what_may_be_called_or_is_listed_can_be_shown(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["cohere/command", "openai/", "*", "claude-*-x", "openai/gpt-*"])
 def test_what_nobody_can_call_and_nobody_lists_can_not_be_shown(name: str) -> None:
-    assert registry(*WILD).card(name, allowed=()) is None
-    assert registry(*WILD).card("openai/gpt-4o", allowed=ONLY_GPT) is None
+    models = ShownModels(registry(*WILD))
+    assert models.card(name, allowed=()) is None
+    assert models.card("openai/gpt-4o", allowed=ONLY_GPT) is None
 
 
 @pytest.mark.parametrize("name", ["openai/*", "*", "claude-*", "openai/gpt-*", "openai/**", "no*such"])

@@ -29,6 +29,7 @@ from runtime.intake.searches import Searches
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.ledger.attempts import BookedLedger
 from runtime.limits.admission import NOTHING_HELD, Admission
+from runtime.registry.live_models import LiveModels
 from runtime.upstream.router import Router
 from runtime.web import door
 from runtime.web.door import ClientWatch, Door
@@ -72,7 +73,7 @@ class House:
             authenticator=Authenticator(Secret(MASTER), keys, Silence()),
             ledger=ledger,
             ports=make_ports(
-                models=make_registry(),
+                models=LiveModels(make_registry()),
                 routes=make_router(),
                 upstream=self.upstream,
                 ledger=ledger,

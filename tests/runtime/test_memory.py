@@ -15,6 +15,7 @@ from functions.chat import chat
 from functions.embeddings import embeddings
 from models_registry.backends.backend import UpstreamRequest
 from models_registry.routing.route import Route
+from runtime.registry.live_models import LiveModels
 from runtime.upstream.client import HttpUpstream
 from runtime.web.door import ClientWatch, Door
 from schema.chat import ChatRequest
@@ -86,7 +87,7 @@ class Uncollected:
         house = self._house
         house.room.max_bytes = ROOM
         house.gateway = msgspec.structs.replace(house.gateway, max_body_bytes=ROOM)
-        house.give(upstream=upstream, models=make_registry(given), routes=make_router(given))
+        house.give(upstream=upstream, models=LiveModels(make_registry(given)), routes=make_router(given))
         gc.collect()
         self._others = {id(each) for each in holding()}
         gc.disable()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from models_registry.config.stored import Stored, StoredCredential, StoredModel, read_with_stored
+from models_registry.shown_models import ShownModels
 from models_registry.target import Residency
 from runtime.blueprint import Checked, check
 from schema.secret import Secret
@@ -147,7 +148,7 @@ def test_a_teams_own_access_groups_give_nobody_anything() -> None:
     model = stored(model_info={"team_id": "red", "access_groups": ["beta"]})
     config = read_with_stored(FILE, {}, Stored(models=(model,)))
     assert config.deployments[1].entry.model_info.access_groups == ["beta"]
-    cards = checked(model).registry.group_cards(allowed=(), more=())
+    cards = ShownModels(checked(model).registry).group_cards(allowed=(), more=())
     assert cards == []
 
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_registry.routing.failures import POLICIES, FailureKind
-from models_registry.routing.route import LONGEST_WAIT_S, MOST_ATTEMPTS, MOST_WAITING_S, Route
+from models_registry.routing.retries import LONGEST_WAIT_S
+from models_registry.routing.route import MOST_ATTEMPTS, MOST_WAITING_S, Route
 from models_registry.routing.settings import MAX_FALLBACKS, Routing
 from runtime.blueprint import check
 from schema.errors.base import GatewayError, Told

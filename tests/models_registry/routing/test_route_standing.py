@@ -9,6 +9,7 @@ from models_registry.routing.choice import NO_TRAITS, CallTraits, Shape, View
 from models_registry.routing.fleet import Fleet, id_of
 from models_registry.routing.retry_budget import RetryBudget
 from models_registry.routing.route import Route
+from models_registry.shown_models import ShownModels
 from runtime.blueprint import check
 from schema.errors.base import GatewayError
 from schema.errors.callers import ModelNotAllowed
@@ -36,7 +37,7 @@ class Scene:
         self.fleet = Fleet(checked.routing.cooldowns, budget)
 
     def cool(self, *ids: str) -> None:
-        for group in self.registry._groups.values():
+        for group in self.registry.groups.values():
             for target in group:
                 if target.model_id in ids:
                     self.fleet.heard(id_of(target), NOW, left_s=60.0, level=1, why="timeout")
@@ -223,7 +224,7 @@ def test_a_key_may_use_an_alias_by_either_name(names: tuple[str, ...], found: bo
 def test_a_hidden_alias_is_not_listed() -> None:
     aliases = {"shown": "m", "secret": {"model": "m", "hidden": True}}
     scene = Scene(config("m", model_group_alias=aliases))
-    assert [card.id for card in scene.registry.cards(allowed=())] == ["m", "shown"]
+    assert [card.id for card in ShownModels(scene.registry).cards(allowed=())] == ["m", "shown"]
 
 
 @pytest.mark.parametrize("status", [500, 429])

@@ -56,6 +56,8 @@ def test_settings_that_can_all_be_in_force_are_judged_once() -> None:
             ["os.environ/ALLOWED"],
             "router_settings.default_fallbacks: it names a variable",
         ),
+        ("routing_strategy", "priority", "router_settings.routing_strategy: 'priority' is none of simple-"),
+        ("optional_pre_call_checks", ["x"], "optional_pre_call_checks: 'x' is none of deployment_affinity"),
         ("of_a_newer_version", [1], "router_settings.of_a_newer_version: this version has no such setting"),
     ],
 )
