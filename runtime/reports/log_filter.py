@@ -33,7 +33,7 @@ _SUMMED = (
 )
 """The filters that the rollups have too, as a dimension."""
 
-_TAGGED = "CASE WHEN request_tags @> jsonb_build_array({}::text) THEN TRUE ELSE FALSE END"
+TAGGED = "CASE WHEN request_tags @> jsonb_build_array({}::text) THEN TRUE ELSE FALSE END"
 """The condition for a tag. Postgres expects few rows for a bare `@>`, and would read all rows of a key and
 sort them. Inside CASE it does not expect that."""
 _COUNTED_BY = MappingProxyType({"success": "successful_requests", "failure": "failed_requests"})
@@ -63,7 +63,7 @@ def add_filters(conditions: Conditions, query: LogFilter) -> None:
     if query.request_id is not None:
         conditions.add(KNOWN_AS, query.request_id, EARLIER)
     if query.tag is not None:
-        conditions.add(_TAGGED, query.tag)
+        conditions.add(TAGGED, query.tag)
     if query.min_spend is not None:
         conditions.add("spend >= {}", query.min_spend)
     if query.max_spend is not None:

@@ -2,7 +2,7 @@
 
 The long table is locked against writers meanwhile, so no call is counted in one table alone. It has the days
 of months of the ledger that were dropped, which the ledger's rows could not give. Its rows are bounded by
-keys, models and days, and not by calls.
+keys, models, days and 35 days of hours, and not by calls: a million of them took 47 s on a busy machine.
 """
 
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
