@@ -60,8 +60,8 @@ PAINTS = """() => new Promise(resolve => {
 })"""
 FILTERS = (
     ("Status", "failed", "outcome=failed"),
-    ("Team", "team-7", "team_id=team-7"),
-    ("User", "user-3@example.com", "user_id=user-3"),
+    ("Team", "Team 7", "team_id=team-7"),
+    ("User", "user-1@example.com", "user_id=user-1"),
     ("Model", "model-11", "model_group=model-11"),
 )
 """What is chosen on Requests, of thirty days: the field, the choice, and the query that it becomes."""
