@@ -90,10 +90,7 @@ async def hosts(request: SettingsQuery, ctx: RegistryContext) -> ConfigHosts:
     return ConfigHosts(
         same=len({each.config_hash for each in found if each.config_hash}) <= 1,
         needs_restart=list(ctx.hosts.waits_for_restart),
-        settings_refused=[
-            *config.unfit_settings.values(),
-            *([config.cache_flaw] if config.cache_flaw else []),
-        ],
+        settings_refused=config.settings_refused,
         hosts=found,
     )
 

@@ -41,6 +41,8 @@ class ConfigHost(msgspec.Struct, frozen=True, kw_only=True):
     """How many deployments are in force."""
     loaded_at: datetime
     """When the registry in force was built, the latest of the host's workers."""
+    settings_refused: list[str] = []
+    """Why stored settings are not in force at this host."""
 
 
 class ReadinessDetails(Readiness, frozen=True, kw_only=True):

@@ -75,6 +75,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         key = self.general_settings.master_key
         return Secret(key) if key else None
 
+    @property
+    def settings_refused(self) -> list[str]:
+        """Why stored settings of the router, or of the response cache, are not in force."""
+        return [*self.unfit_settings.values(), *([self.cache_flaw] if self.cache_flaw else [])]
+
 
 def read_config(
     document: Mapping[str, Any],

@@ -10,6 +10,9 @@ import socket
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
+
+import msgspec
 
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
@@ -25,11 +28,16 @@ GONE_S = 20.0
 """A worker that told nothing for so long is gone."""
 HASH_CHARS = 12
 MAX_HOSTS = 1_000
+MAX_FLAWS = 50
+"""The most refused settings that are told of a host."""
+MAX_FLAW_CHARS = 1_000
 _TELL = """
-    INSERT INTO "Switchgear_HostConfig" (worker, host, file_hash, flaw, models, loaded_at, seen_at)
-    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+    INSERT INTO "Switchgear_HostConfig" (worker, host, file_hash, flaw, models, loaded_at, settings_refused,
+        seen_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())
     ON CONFLICT (worker) DO UPDATE SET file_hash = excluded.file_hash, flaw = excluded.flaw,
-        models = excluded.models, loaded_at = excluded.loaded_at, seen_at = excluded.seen_at
+        models = excluded.models, loaded_at = excluded.loaded_at,
+        settings_refused = excluded.settings_refused, seen_at = excluded.seen_at
 """
 _FORGET = (
     """DELETE FROM "Switchgear_HostConfig" WHERE seen_at < clock_timestamp() - make_interval(secs => $1)"""
@@ -37,7 +45,7 @@ _FORGET = (
 _LEAVE = """DELETE FROM "Switchgear_HostConfig" WHERE worker = $1"""
 _READ = f"""
     SELECT host, file_hash, max(flaw) AS flaw, count(*) AS workers, max(models) AS models,
-           max(loaded_at) AS loaded_at
+           max(loaded_at) AS loaded_at, jsonb_agg(settings_refused) AS refused
     FROM "Switchgear_HostConfig" GROUP BY host, file_hash ORDER BY host, file_hash LIMIT {MAX_HOSTS}
 """
 
@@ -48,6 +56,12 @@ def different(hosts: Sequence[ConfigHost]) -> set[str]:
     """The contents of the config files, by their hashes. A command that runs beside a server may have
     none."""
     return {each.config_hash for each in hosts if each.config_hash}
+
+
+def _together(refused: str) -> list[str]:
+    """What any worker of a host refuses, each once."""
+    lists = msgspec.json.decode(refused, type=list[list[str]])
+    return list(dict.fromkeys(chain.from_iterable(lists)))[:MAX_FLAWS]
 
 
 class HostConfigs:
@@ -123,7 +137,9 @@ class HostConfigs:
         with asking():
             async with self._database.connection() as connection:
                 models = len(now.checked.config.deployments)
-                told = (self._worker, self._host, self._hash, flaw, models, now.loaded_at)
+                flaws = [each[:MAX_FLAW_CHARS] for each in now.checked.config.settings_refused[:MAX_FLAWS]]
+                refused = msgspec.json.encode(flaws).decode()
+                told = (self._worker, self._host, self._hash, flaw, models, now.loaded_at, refused)
                 await connection.execute(_TELL, *told)
                 await connection.execute(_FORGET, GONE_S)
                 rows = await connection.fetch(_READ)
@@ -136,6 +152,7 @@ class HostConfigs:
                 workers=row["workers"],
                 models=row["models"],
                 loaded_at=row["loaded_at"],
+                settings_refused=_together(row["refused"]),
             )
             for row in rows
         ]

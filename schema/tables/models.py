@@ -37,7 +37,8 @@ class StoredSetting(StampColumns, Table, tablename="LiteLLM_Config"):
 
 class HostConfig(Table, tablename="Switchgear_HostConfig"):
     """What one worker serves with: the content of its host's config file, as a hash. `flaw` says why a newer
-    content of the file is refused; null where it is in force. Ours alone."""
+    content of the file is refused; null where it is in force. `settings_refused` says why stored settings are
+    not in force there. Ours alone."""
 
     worker = Text(primary_key=True, default=None)
     host = Text(default=None)
@@ -46,3 +47,4 @@ class HostConfig(Table, tablename="Switchgear_HostConfig"):
     models = BigInt(default=0)
     loaded_at = Timestamptz(default=None)
     seen_at = Timestamptz(default=None)
+    settings_refused = JSONB(default="[]")

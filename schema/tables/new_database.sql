@@ -1672,7 +1672,8 @@ CREATE TABLE "Switchgear_HostConfig" (
     flaw text,
     models bigint DEFAULT 0 NOT NULL,
     loaded_at timestamp with time zone NOT NULL,
-    seen_at timestamp with time zone NOT NULL
+    seen_at timestamp with time zone NOT NULL,
+    settings_refused jsonb DEFAULT '[]'::jsonb NOT NULL
 );
 
 CREATE TABLE "Switchgear_Journal" (
@@ -2370,3 +2371,4 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-30T06:00:00:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T06:00:01:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-12-01T01:20:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-12-01T01:20:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-12-01T01:40:00:000000', 'switchgear');

@@ -236,5 +236,25 @@ def test_hosts_tell_which_file_they_serve_with(postgres_dsn: str) -> None:
         other = next(each for each in both.hosts if each.host == "other-host")
         assert (other.config_hash, other.config_error, other.models) == ("abcdef012345", "line 3", 7)
         assert len(both.hosts) == 3, "a host that told nothing for long is gone"
+        assert [each.settings_refused for each in both.hosts] == [[], [], []]
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_each_host_tells_which_stored_settings_it_refuses(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        found = registered(house)
+        await set_by_sql(house, {"num_retries": "many"})
+        await found.live.refresh()
+        await house.database.pool.execute(
+            """INSERT INTO "Switchgear_HostConfig" VALUES
+               ('w', 'other-host', '', NULL, 7, now(), now(), '["one", "two"]'),
+               ('v', 'other-host', '', NULL, 7, now(), now(), '["two", "three"]')"""
+        )
+        told = await house.call(router_config.hosts)
+        of_host = {each.host: each.settings_refused for each in told.hosts}
+        assert of_host.pop("other-host") == ["one", "two", "three"]
+        assert list(of_host.values()) == [told.settings_refused]
+        assert told.settings_refused[0].startswith("router_settings.num_retries")
 
     in_house(postgres_dsn, scenario)
