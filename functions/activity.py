@@ -31,6 +31,7 @@ from schema.activity import (
     UserAggregatedQuery,
 )
 from schema.dates import period_days
+from schema.errors.requests import InvalidRequest
 from schema.ledger.sums import Dimension, Sums, SumsQuery, listed, total
 from schema.reports import PeriodQuery
 from schema.secret import hash_of
@@ -40,6 +41,9 @@ TOP_LISTED = 100
 """How many keys and users a report without pages lists: those with the most spend. LiteLLM has the same
 limit."""
 TOP_MODELS = 10
+DEAREST = ("api_keys", "entities")
+"""The parts of a day of which a report without pages lists the dearest alone."""
+NO_PARTS = "none"
 ACTIVE = ("api_requests", "prompt_tokens", "completion_tokens")
 """The metrics that `_active` reads."""
 Where = Mapping[Dimension, tuple[str, ...]]
@@ -210,11 +214,11 @@ async def _aggregated(
     without: dict[Dimension, tuple[str, ...]] = {}
     if entity is not Dimension.USER:
         without[entity] = _nobody(entity)  # the rollup of the entity is summed, also without a filter
-    alone = entity is Dimension.END_USER
-    kinds = () if alone else tuple(KINDS.values())
-    by: tuple[tuple[Dimension, ...], ...] = ((Dimension.DATE,), *((Dimension.DATE, kind) for kind in kinds))
+    parts = _parts(request.breakdown, entity)
+    kinds = [(Dimension.DATE, parts[name]) for name in KINDS if name in parts]
+    by: tuple[tuple[Dimension, ...], ...] = ((Dimension.DATE,), *kinds)
     dearest = SumsQuery(
-        by=((entity,),) if alone else ((Dimension.API_KEY,), (entity,)),
+        by=tuple((parts[name],) for name in DEAREST if name in parts),
         days=days,
         where=where,
         without=without,
@@ -222,7 +226,7 @@ async def _aggregated(
     )
     of_days, of_dearest = await asyncio.gather(
         ctx.reports.sums(SumsQuery(by=by, days=days, where=where, without=without), scope=ctx.call.scope),
-        ctx.reports.days_of_the_dearest(dearest, scope=ctx.call.scope),
+        ctx.reports.days_of_the_dearest(dearest, scope=ctx.call.scope) if dearest.by else _nothing(),
     )
     everything = total([each.metrics for each in of_days if each.group == 0])
     sums = [*of_days, *of_dearest]
@@ -231,6 +235,24 @@ async def _aggregated(
         results=days_of_sums(sums, entity, keys=keys, entities=entities),
         metadata=totals_of(everything, page=1, total_pages=1),
     )
+
+
+def _parts(asked: str | None, entity: Dimension) -> dict[str, Dimension]:
+    """What each day is broken down by: the names in the answer, each with its dimension. Customers are broken
+    down by nothing but themselves. Raises InvalidRequest for a name that is none."""
+    whole: dict[str, Dimension] = {**KINDS, "api_keys": Dimension.API_KEY, "entities": entity}
+    known: dict[str, Dimension] = {"entities": entity} if entity is Dimension.END_USER else whole
+    names = listed("breakdown", asked)
+    for name in names:
+        if name not in whole and name != NO_PARTS:
+            raise InvalidRequest(
+                f"breakdown: expected {', '.join(whole)} or {NO_PARTS}, found {name!r}", param="breakdown"
+            )
+    return {name: kind for name, kind in known.items() if name in names} if names else known
+
+
+async def _nothing() -> list[Sums]:
+    return []
 
 
 def _nobody(entity: Dimension) -> tuple[str, ...]:

@@ -271,6 +271,7 @@ class Services:
             log=stores.log,
             reports=stores.reports,
             latency=stores.latency,
+            balances=stores.balances,
             authorities=AuthoritiesInForce(policy, databases.auth),
             live=self.pages,
             bodies=BodyReader(databases.reports),

@@ -16,6 +16,7 @@ from runtime.governance.tag_store import TagStore
 from runtime.governance.team_store import TeamStore
 from runtime.governance.user_store import UserStore
 from runtime.postgres.database import Database
+from runtime.reports.balances import BalanceReader
 from runtime.reports.latency import LatencyReader
 from runtime.reports.log import LogReader
 from runtime.reports.spend import SpendReader
@@ -51,4 +52,5 @@ class Stores:
         self.spend = SpendReader(reports)
         self.reports = ReportReader(reports)
         self.latency = LatencyReader(reports)
+        self.balances = BalanceReader(reports, self.reports)
         self.log = LogReader(reports, self.reports)

@@ -64,6 +64,9 @@ class AggregatedQuery(PeriodQuery, frozen=True, kw_only=True, forbid_unknown_fie
     """The provider's name or the public one."""
     api_key: str | None = None
     """Keys or their hashes, separated by commas: `sk-one,sk-two`."""
+    breakdown: str | None = None
+    """The parts that each day is broken down by, separated by commas: `model_groups,entities`. All of them
+    where it is absent. `none`: the days alone."""
 
 
 class UserAggregatedQuery(AggregatedQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):

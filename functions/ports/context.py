@@ -35,7 +35,17 @@ from functions.ports.models import Contexts, Files, Ledger, Models, Quotes, Rout
 from functions.ports.registry import Hosts, StoredRegistry
 from functions.ports.scim import Directory
 from functions.ports.signin import Passwords, Sessions, SignIn, SsoStore
-from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend, Timings
+from functions.ports.spend import (
+    Balances,
+    Bodies,
+    Corrections,
+    Counters,
+    Log,
+    Prices,
+    Reports,
+    Spend,
+    Timings,
+)
 from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from schema.access_groups import AccessGroupRecord
@@ -90,6 +100,7 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     log: Log
     reports: Reports
     latency: Timings
+    balances: Balances
     authorities: Authorities
     live: Live
     bodies: Bodies
@@ -253,6 +264,20 @@ class ReportContext(msgspec.Struct, frozen=True, kw_only=True):
     reports: Reports
     bodies: Bodies
     audit: Audit
+    keys: Keys
+    users: Users
+    teams: Teams
+    policy: Policy
+
+
+class CallBudgetContext(msgspec.Struct, frozen=True, kw_only=True):
+    """For functions that tell how the budgets over a call of the log stood."""
+
+    call: Call
+    spend: Spend
+    balances: Balances
+    quotes: Quotes
+    authorities: Authorities
     keys: Keys
     users: Users
     teams: Teams

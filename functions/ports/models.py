@@ -14,6 +14,7 @@ from models_registry.routing.plan import RoutePlan
 from models_registry.target import Deadlines, Target
 from schema.errors.base import GatewayError
 from schema.explain import ExplainedRule
+from schema.limits import Rule
 from schema.model_info import DeploymentInfo, ShownFacts
 from schema.models import AllowedModels, ModelCard
 from schema.route_options import RouteOptions
@@ -122,6 +123,11 @@ class Quotes(Protocol):
     async def rules(self, call: Call, model: str, *, everything: bool) -> Sequence[ExplainedRule]:
         """How the budgets and limits over a call to a model stand. `everything`: those of all levels, and not
         only the key's, team's and user's. Raises DatabaseUnavailable."""
+        ...
+
+    async def budgets(self, call: Call, model: str) -> Sequence[Rule]:
+        """The budgets over a call to a model, of all levels. Raises DatabaseUnavailable, and what the call's
+        customer is refused with."""
         ...
 
     async def capacity(self, target: Target) -> Sequence[ExplainedRule]:

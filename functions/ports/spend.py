@@ -9,6 +9,7 @@ from functions.contract.roles import Scope
 from models_registry.bills.lines import Booked
 from models_registry.prices.price import Price
 from schema.bodies import KeptBody
+from schema.call_budgets import BalanceBefore, BudgetOwner
 from schema.corrections import Corrected, Correction, CorrectionKind, Made, UncertainQuery
 from schema.fields import Page
 from schema.latency import TimedCalls, WantedLatency
@@ -122,6 +123,15 @@ class Reports(Protocol):
 
     async def names(self, kind: Dimension, ids: Collection[str]) -> Mapping[str, Name]:
         """The names of these ids. An id that does not exist has no name."""
+        ...
+
+
+class Balances(Protocol):
+    """What was spent of budgets, out of the rollups and the ledger's rows."""
+
+    async def before(self, row: SpendRow, owner: BudgetOwner, *, since: datetime | None) -> BalanceBefore:
+        """What the calls of an owner cost that began before the row's call, from `since` on. None for
+        `since`: from the first call on."""
         ...
 
 

@@ -5,6 +5,7 @@ writers wait for each other, and no deadlock arises.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from operator import add as add_up
 from typing import NamedTuple
 
@@ -42,8 +43,9 @@ async def add(connection: asyncpg.Connection, rows: Sequence[SpendRow]) -> None:
     durations are added by the statement that adds the sums of everything."""
     everything, *others = sums_of(rows)
     timed = latency.counts_of(rows, list(map(key_of, rows)))
-    if timed:
-        await connection.execute(_WITH_LATENCY, *_arrays(everything), *latency.arrays(timed))
+    if any(timed):
+        counts = chain.from_iterable(map(latency.arrays, timed))
+        await connection.execute(_WITH_LATENCY, *_arrays(everything), *counts)
     elif everything:
         await connection.execute(_statement(EVERYTHING), *_arrays(everything))
     for rollup, sums in zip(ROLLUPS[1:], others, strict=True):
@@ -99,7 +101,16 @@ def _arrays(sums: DailySums) -> list[list[object]]:
     return arrays
 
 
-_WITH_LATENCY = (
-    f"WITH summed AS ({_statement(EVERYTHING)}) {latency.statement(2 + len(EVERYTHING.key) + len(MEASURES))}"
-)
-"""One statement for the sums of everything and the histograms."""
+def _with_latency() -> str:
+    """One statement for the sums of everything and for all histograms."""
+    first = 2 + len(EVERYTHING.key) + len(MEASURES)
+    statements = [_statement(EVERYTHING)]
+    for histograms in latency.HISTOGRAMS:
+        statements.append(latency.statement(histograms, first))
+        first += latency.parameters(histograms)
+    *others, last = statements
+    named = ", ".join(f"part_{number} AS ({each})" for number, each in enumerate(others))
+    return f"WITH {named} {last}"
+
+
+_WITH_LATENCY = _with_latency()

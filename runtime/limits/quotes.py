@@ -67,6 +67,16 @@ class LimitQuotes:
         ]
         return await self._shown(seen)
 
+    async def budgets(self, call: Call, model: str) -> Sequence[Rule]:
+        """The budgets over a call to a model, of all levels. Raises DatabaseUnavailable, and what the call's
+        customer is refused with."""
+        rules = await self._admissions.rules_over(call, model)
+        return [
+            rule
+            for rule in rules
+            if rule.meter is Meter.MONEY and (rule.model is None or covers(rule.model, model))
+        ]
+
     async def capacity(self, target: Target) -> Sequence[ExplainedRule]:
         """How the limits and budgets of a deployment stand. Raises DatabaseUnavailable."""
         return await self._shown(rules_of(target))

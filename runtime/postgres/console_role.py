@@ -34,6 +34,8 @@ READ = (
     "Switchgear_Deployment",
     "Switchgear_Latency",
     "Switchgear_Lease",
+    "Switchgear_ModelLatency",
+    "Switchgear_OwnerLatency",
     "Switchgear_Worker",
 )
 """Keys stand in their table as hashes. Hidden are sessions, passwords, invitations, sign-in settings, stored

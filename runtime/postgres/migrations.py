@@ -60,6 +60,8 @@ TABLES = (
     "Switchgear_DailyTagSpend",
     "Switchgear_DailyEndUserTotal",
     "Switchgear_Latency",
+    "Switchgear_OwnerLatency",
+    "Switchgear_ModelLatency",
     "Switchgear_SavedFilter",
 )
 CONNECT_TIMEOUT_S = 10.0

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from functions.contract.roles import Scope
-from runtime.books.latency import COUNTS, TABLE
+from runtime.books.latency import COUNTS, OF_ALL, OF_MODELS, OF_OWNERS, Histograms
 from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
 from runtime.postgres.database import Database
@@ -65,6 +65,14 @@ class LatencyReader:
         return [_timed(at, group, list(counts)) for (at, group), counts in told]
 
 
+def histograms_for(wanted: WantedLatency, scope: Scope) -> Histograms:
+    """The shortest table of histograms that has all columns of the report."""
+    used = {COLUMNS[each] for each in (wanted.by, *wanted.where) if each in COLUMNS}
+    if scope.everything and used <= set(OF_MODELS.subject):
+        return OF_MODELS
+    return OF_OWNERS if used <= set(OF_OWNERS.subject) else OF_ALL
+
+
 def _query(wanted: WantedLatency, scope: Scope) -> tuple[str, list[object]]:
     conditions = Conditions()
     conditions.add("hour <> ''" if wanted.step is LatencyStep.HOUR else "hour = ''")
@@ -81,8 +89,8 @@ def _query(wanted: WantedLatency, scope: Scope) -> tuple[str, list[object]]:
     )
     return (
         f"SELECT at, grp, kind, bucket, calls FROM (SELECT {step} AS at, {group} AS grp, {SUMMED}"
-        f' FROM "{TABLE}"{conditions.where} GROUP BY 1, 2) AS summed, LATERAL ({counted}) AS counted'
-        f" ORDER BY 1, 2 LIMIT {MAX_COUNTS + 1}",
+        f' FROM "{histograms_for(wanted, scope).table}"{conditions.where} GROUP BY 1, 2) AS summed,'
+        f" LATERAL ({counted}) AS counted ORDER BY 1, 2 LIMIT {MAX_COUNTS + 1}",
         conditions.values,
     )
 

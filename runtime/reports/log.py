@@ -11,7 +11,7 @@ from runtime.governance.tenancy import reach_in_sql
 from runtime.postgres.conditions import Conditions
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
-from runtime.reports.log_filter import add_filters, summed_alike
+from runtime.reports.log_filter import add_filters, counted_by, summed_alike
 from runtime.reports.sums import ReportReader
 from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import SpendRow
@@ -196,9 +196,7 @@ class LogReader:
         if alike is None:
             return max(counted or 0, seen), "at_least"
         (sums,) = await self._reports.sums(alike, scope=scope)
-        metrics = sums.metrics
-        found = {"success": metrics.successful_requests, "failure": metrics.failed_requests}
-        return found.get(query.status_filter or "", metrics.api_requests), "rollups"
+        return int(getattr(sums.metrics, counted_by(query))), "rollups"
 
     async def _check_sortable(self, query: LogPageQuery, conditions: Conditions) -> None:
         counted = await self._count(conditions, SORTED + 1)

@@ -1,6 +1,8 @@
 """The filters of the log page as SQL. Each condition is written so that Postgres can use the index for it,
 where there is one."""
 
+from types import MappingProxyType
+
 from runtime.postgres.conditions import Conditions
 from schema.dates import Days, period_of
 from schema.ledger.rows import EARLIER
@@ -31,9 +33,10 @@ _SUMMED = (
 )
 """The filters that the rollups have too, as a dimension."""
 
-_TAGGED = "CASE WHEN request_tags @> jsonb_build_array({}::text) THEN TRUE ELSE FALSE END"
+TAGGED = "CASE WHEN request_tags @> jsonb_build_array({}::text) THEN TRUE ELSE FALSE END"
 """The condition for a tag. Postgres expects few rows for a bare `@>`, and would read all rows of a key and
 sort them. Inside CASE it does not expect that."""
+_COUNTED_BY = MappingProxyType({"success": "successful_requests", "failure": "failed_requests"})
 KNOWN_AS = (
     "(request_id = {0} OR corrects IS NULL"
     " AND (response_id = {0} OR litellm_call_id = {0} AND request_id !~ {1}))"
@@ -60,7 +63,7 @@ def add_filters(conditions: Conditions, query: LogFilter) -> None:
     if query.request_id is not None:
         conditions.add(KNOWN_AS, query.request_id, EARLIER)
     if query.tag is not None:
-        conditions.add(_TAGGED, query.tag)
+        conditions.add(TAGGED, query.tag)
     if query.min_spend is not None:
         conditions.add("spend >= {}", query.min_spend)
     if query.max_spend is not None:
@@ -102,4 +105,10 @@ def summed_alike(query: LogFilter) -> SumsQuery | None:
     if not asked <= known or not whole_days:
         return None
     where = {dimension: (getattr(query, name),) for name, dimension in _SUMMED if name in asked}
-    return SumsQuery(by=((),), days=Days(query.start_date, query.end_date), where=where)
+    days = Days(query.start_date, query.end_date)
+    return SumsQuery(by=((),), days=days, where=where, only=(counted_by(query),))
+
+
+def counted_by(query: LogFilter) -> str:
+    """The measure of the rollups that counts the rows of a query."""
+    return _COUNTED_BY.get(query.status_filter or "", "api_requests")

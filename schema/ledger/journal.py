@@ -135,7 +135,7 @@ def row_of(held: Held, settled: Settled) -> SpendRow:
         *_of_usage(settled.usage),
         held.request_id if settled.final else earlier_id(held.request_id, held.attempt),
         _charges(held, cost),
-        _exceeded(held, cost),
+        min((each.taken_nano for each in held.charges), default=None),
         None,  # it corrects nothing
     )
     return msgspec.convert(_in_order(values), SpendRow)
@@ -158,12 +158,6 @@ def _charges(held: Held, cost_nano: int) -> tuple[Charge, ...]:
         )
         for each in held.charges
     )
-
-
-def _exceeded(held: Held, cost_nano: int) -> int | None:
-    """The least that a budget held for the attempt, where the cost is above that; else None."""
-    least = min((each.taken_nano for each in held.charges), default=cost_nano)
-    return least if least < cost_nano else None
 
 
 def unsettled(held: Held, at: datetime) -> Settled:

@@ -118,7 +118,8 @@ class SpendRow(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     final: bool = True
     """False where the call went on to another attempt after this one: the row then counts no call."""
     held_nano: int | None = None
-    """What budgets held for the attempt, where it cost more than that. The row has it in its metadata."""
+    """What budgets held for the attempt before it was sent. None: no budget is over it. The row has it in its
+    metadata."""
     response_id: str | None = None
     """The id of the answer that the client was sent: `chatcmpl-...`. Providers choose it."""
     trace_id: str | None = None

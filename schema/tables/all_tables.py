@@ -14,7 +14,15 @@ from schema.tables.models import HostConfig, StoredCredentialRow, StoredModelRow
 from schema.tables.organizations import Organization, OrganizationMembership
 from schema.tables.projects import Project
 from schema.tables.response_cache import CachedAnswer
-from schema.tables.rollups import CallTimes, DailyEndUserSpend, DailyEndUserTotal, DailySpend, DailyTagSpend
+from schema.tables.rollups import (
+    CallTimes,
+    DailyEndUserSpend,
+    DailyEndUserTotal,
+    DailySpend,
+    DailyTagSpend,
+    ModelTimes,
+    OwnerTimes,
+)
 from schema.tables.saved_filters import SavedFilterRow
 from schema.tables.sign_in import (
     InvitationLink,
@@ -73,5 +81,7 @@ TABLES: tuple[type[Table], ...] = (
     DailyTagSpend,
     DailyEndUserTotal,
     CallTimes,
+    OwnerTimes,
+    ModelTimes,
     SavedFilterRow,
 )

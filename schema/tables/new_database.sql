@@ -1715,6 +1715,32 @@ CREATE TABLE "Switchgear_Lease" (
     granted bigint DEFAULT 0 NOT NULL
 );
 
+CREATE TABLE "Switchgear_ModelLatency" (
+    id text NOT NULL,
+    date text NOT NULL,
+    hour text DEFAULT ''::text NOT NULL,
+    model_group text DEFAULT ''::text NOT NULL,
+    custom_llm_provider text DEFAULT ''::text NOT NULL,
+    duration_counts bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    ttft_counts bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL
+);
+
+CREATE TABLE "Switchgear_OwnerLatency" (
+    id text NOT NULL,
+    date text NOT NULL,
+    hour text DEFAULT ''::text NOT NULL,
+    api_key text DEFAULT ''::text NOT NULL,
+    user_id text DEFAULT ''::text NOT NULL,
+    team_id text DEFAULT ''::text NOT NULL,
+    organization_id text DEFAULT ''::text NOT NULL,
+    duration_counts bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    ttft_counts bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    created_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL,
+    updated_at timestamp without time zone DEFAULT (now() AT TIME ZONE 'utc'::text) NOT NULL
+);
+
 CREATE TABLE "Switchgear_Password" (
     user_id text NOT NULL,
     hash text NOT NULL,
@@ -1924,6 +1950,12 @@ ALTER TABLE ONLY "Switchgear_Latency"
 ALTER TABLE ONLY "Switchgear_Lease"
     ADD CONSTRAINT "Switchgear_Lease_pkey" PRIMARY KEY (account, epoch, worker);
 
+ALTER TABLE ONLY "Switchgear_ModelLatency"
+    ADD CONSTRAINT "Switchgear_ModelLatency_pkey" PRIMARY KEY (id);
+
+ALTER TABLE ONLY "Switchgear_OwnerLatency"
+    ADD CONSTRAINT "Switchgear_OwnerLatency_pkey" PRIMARY KEY (id);
+
 ALTER TABLE ONLY "Switchgear_Password"
     ADD CONSTRAINT "Switchgear_Password_pkey" PRIMARY KEY (user_id);
 
@@ -2097,6 +2129,14 @@ CREATE INDEX "Switchgear_Latency_day_idx" ON "Switchgear_Latency" USING btree (d
 CREATE INDEX "Switchgear_Latency_hour_idx" ON "Switchgear_Latency" USING btree (date) WHERE (hour <> ''::text);
 
 CREATE UNIQUE INDEX "Switchgear_SavedFilter_name_key" ON "Switchgear_SavedFilter" USING btree (user_id, page, name);
+
+CREATE INDEX "Switchgear_OwnerLatency_day_idx" ON "Switchgear_OwnerLatency" USING btree (date) WHERE (hour = ''::text);
+
+CREATE INDEX "Switchgear_OwnerLatency_hour_idx" ON "Switchgear_OwnerLatency" USING btree (date) WHERE (hour <> ''::text);
+
+CREATE INDEX "Switchgear_ModelLatency_day_idx" ON "Switchgear_ModelLatency" USING btree (date) WHERE (hour = ''::text);
+
+CREATE INDEX "Switchgear_ModelLatency_hour_idx" ON "Switchgear_ModelLatency" USING btree (date) WHERE (hour <> ''::text);
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON "LiteLLM_AuditLog" FOR EACH STATEMENT EXECUTE FUNCTION switchgear_append_only();
 
@@ -2330,4 +2370,6 @@ INSERT INTO migration (name, app_name) VALUES ('2026-11-30T05:20:00:000000', 'sw
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T05:20:01:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T06:00:00:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-11-30T06:00:01:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-12-01T01:20:00:000000', 'switchgear');
+INSERT INTO migration (name, app_name) VALUES ('2026-12-01T01:20:01:000000', 'switchgear');
 INSERT INTO migration (name, app_name) VALUES ('2026-12-01T02:00:00:000000', 'switchgear');

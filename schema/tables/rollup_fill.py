@@ -57,6 +57,29 @@ def _fill_histograms() -> str:
     """
 
 
+def _fold_histograms(table: str, *subject: str) -> str:
+    """A short table of histograms, out of the long one. An array that has no bucket so far out adds NULL
+    there, so NULL is the sum of a bucket that no array has."""
+    key = ", ".join(("date", "hour", *subject))
+    sums = ", ".join(
+        f"array_remove(ARRAY[{', '.join(f'switchgear_sum({name}[{place}])' for place in _PLACES)}], NULL)"
+        for name in ("duration_counts", "ttft_counts")
+    )
+    return f"""
+        INSERT INTO "{table}" (id, {key}, duration_counts, ttft_counts)
+        SELECT switchgear_daily_id({key}), * FROM (
+            SELECT {key}, {sums} FROM "Switchgear_Latency" GROUP BY {key}
+        ) AS folded
+    """
+
+
+_PLACES = range(1, len(BOUNDS_MS) + 2)
+"""The places of the buckets in an array of Postgres."""
+FOLD_HISTOGRAMS: tuple[str, ...] = (
+    _fold_histograms("Switchgear_OwnerLatency", "api_key", "user_id", "team_id", "organization_id"),
+    _fold_histograms("Switchgear_ModelLatency", "model_group", "custom_llm_provider"),
+)
+"""The short tables of histograms, from the long one."""
 FILL: tuple[str, ...] = (
     _fill("Switchgear_DailySpend", "", ""),
     _fill("Switchgear_DailyEndUserSpend", "end_user", " WHERE end_user <> ''"),
@@ -73,4 +96,5 @@ FILL: tuple[str, ...] = (
         FROM "Switchgear_DailyEndUserSpend" GROUP BY date, end_user
     """,
     _fill_histograms(),
+    *FOLD_HISTOGRAMS,
 )

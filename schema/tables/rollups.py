@@ -71,22 +71,43 @@ class DailyEndUserTotal(SumColumns, Table, tablename="Switchgear_DailyEndUserTot
     end_user = Text(default=None)
 
 
-class CallTimes(Table, tablename="Switchgear_Latency"):
-    """Histograms of how long calls took, by UTC day and by UTC hour. The place of a count in an array is that
-    of its bucket in `schema/ledger/histogram.py`; trailing zeros are left out."""
+class TimeColumns:
+    """A histogram of how long calls took. The place of a count in an array is that of its bucket in
+    `schema/ledger/histogram.py`; trailing zeros are left out."""
 
     id = Text(primary_key=True, default=None)
     date = Text(default=None)
     hour = Text(default="")
     """`00` to `23`. Empty: the row counts the whole day."""
-    api_key = Text(default="")
-    user_id = Text(default="")
-    team_id = Text(default="")
-    organization_id = Text(default="")
-    model_group = Text(default="")
-    model = Text(default="")
-    custom_llm_provider = Text(default="")
     duration_counts = Array(base_column=BigInt(), default=list)
     ttft_counts = Array(base_column=BigInt(), default=list)
     created_at = Timestamp(default=None)
     updated_at = Timestamp(default=None)
+
+
+class OwnerColumns:
+    """Whose calls a histogram counts. Empty texts, never null."""
+
+    api_key = Text(default="")
+    user_id = Text(default="")
+    team_id = Text(default="")
+    organization_id = Text(default="")
+
+
+class CallTimes(TimeColumns, OwnerColumns, Table, tablename="Switchgear_Latency"):
+    """Every call, told apart by all that reports ask for."""
+
+    model_group = Text(default="")
+    model = Text(default="")
+    custom_llm_provider = Text(default="")
+
+
+class OwnerTimes(TimeColumns, OwnerColumns, Table, tablename="Switchgear_OwnerLatency"):
+    """The same calls, whichever model was called."""
+
+
+class ModelTimes(TimeColumns, Table, tablename="Switchgear_ModelLatency"):
+    """The same calls, whoever called."""
+
+    model_group = Text(default="")
+    custom_llm_provider = Text(default="")

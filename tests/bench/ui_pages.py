@@ -3,7 +3,8 @@ ledger is in a real embedded Postgres, in a folder that is removed afterwards; t
 
 A gateway with two workers serves it, and a Chromium opens the pages as the admin. The rows are those of the
 thirty days until now. Three moments of a page are measured, from the start of its loading: the first paint of
-anything, the largest paint, and when its figures and rows are all there.
+anything, the largest paint, and when its figures and rows are all there. On Requests it is measured, too, how
+long a filter takes from the click that chooses it until the rows that fit are there.
 """
 
 import argparse
@@ -57,6 +58,21 @@ PAINTS = """() => new Promise(resolve => {
         .observe({ type: 'largest-contentful-paint', buffered: true });
     setTimeout(() => resolve([first, first]), 500);
 })"""
+FILTERS = (
+    ("Status", "failed", "outcome=failed"),
+    ("Team", "Team 7", "team_id=team-7"),
+    ("User", "user-1@example.com", "user_id=user-1"),
+    ("Model", "model-11", "model_group=model-11"),
+)
+"""What is chosen on Requests, of thirty days: the field, the choice, and the query that it becomes."""
+CHOSEN = "document.addEventListener('click', () => { window.chosenAt = performance.now(); }, true)"
+NARROWED = """query => {
+    const answered = performance.getEntriesByType('resource')
+        .some(each => each.responseEnd > window.chosenAt && each.name.includes(query));
+    const waits = document.querySelector('[aria-busy=true]')
+        || !document.querySelector('#content tbody tr td');
+    return answered && !waits && performance.now() - window.chosenAt;
+}"""
 SHOWN_ABOVE_MS = 20
 DURATION = re.compile(r"duration: ([0-9.]+) ms +[^:]+: (.*)", re.DOTALL)
 STAMP = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ UTC ", re.MULTILINE)
@@ -149,6 +165,25 @@ def measure_pages(page: Any, gateway: Gateway, request_id: str, times: int, stat
         print(f"{name:<28}{shown}  {slowest:7.0f} ms  {statement[:300]}", flush=True)
 
 
+def measure_filters(page: Any, gateway: Gateway, times: int, statements: Statements) -> None:
+    print(f"\n{'milliseconds, p50 and worst':<28}{'rows':>16}  slowest")
+    there = next(there for _, path, there in PAGES if path == "activity?range=30d")
+    for label, value, query in FILTERS:
+        statements.slowest()
+        taken = []
+        for _ in range(times):
+            opened(page, f"{gateway.url}/ui/activity?range=30d", there)
+            page.evaluate(CHOSEN)
+            page.get_by_label(label, exact=True).first.click()
+            page.get_by_role("option", name=value, exact=True).click()
+            taken.append(float(page.wait_for_function(NARROWED, arg=query, polling="raf").json_value()))
+        slowest, statement = statements.slowest()
+        print(
+            f"{f'Requests, {label} {value}':<28}{_both(taken):>16}  {slowest:7.0f} ms  {statement[:300]}",
+            flush=True,
+        )
+
+
 def _both(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.0f}, {max(values):.0f}"
 
@@ -167,6 +202,7 @@ def run(rows: int, times: int, folder: Path) -> None:
         ):
             page = signed_in(browser, gateway)
             measure_pages(page, gateway, request_id, times, statements)
+            measure_filters(page, gateway, times, statements)
     finally:
         server.stop()
 

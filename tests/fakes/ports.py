@@ -29,7 +29,17 @@ from functions.ports.models import Contexts, Files, Ledger, Models, Quotes, Rout
 from functions.ports.registry import Hosts, StoredRegistry
 from functions.ports.scim import Directory
 from functions.ports.signin import Passwords, Sessions, SignIn, SsoStore
-from functions.ports.spend import Bodies, Corrections, Counters, Log, Prices, Reports, Spend, Timings
+from functions.ports.spend import (
+    Balances,
+    Bodies,
+    Corrections,
+    Counters,
+    Log,
+    Prices,
+    Reports,
+    Spend,
+    Timings,
+)
 from functions.ports.state import State
 from functions.ports.telemetry import Alerts, MetricsText
 from models_registry.target import Target
@@ -100,6 +110,7 @@ class Given(TypedDict, total=False):
     log: Log
     reports: Reports
     latency: Timings
+    balances: Balances
     authorities: Authorities
     live: Live
     bodies: Bodies

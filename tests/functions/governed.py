@@ -31,6 +31,7 @@ from runtime.settings import Settings
 from runtime.stores import Stores
 from runtime.telemetry.alert_reader import AlertReader
 from schema.explain import ExplainedRule
+from schema.limits import Meter, Rule
 from schema.secret import Secret
 from schema.wire import Wire, decode_body
 from tests.fakes.authority import Silence
@@ -84,13 +85,16 @@ class NoMetrics:
 
 
 class NoQuotes:
-    """Nothing has a price, and no call is under a limit."""
+    """Nothing has a price, and no call is under a limit but the budgets of its caller."""
 
     def ceiling(self, target: Target, bounds: Bounds) -> int | None:
         return None
 
     async def rules(self, call: Call, model: str, *, everything: bool) -> Sequence[ExplainedRule]:
         return []
+
+    async def budgets(self, call: Call, model: str) -> Sequence[Rule]:
+        return [rule for rule in call.caller.rules if rule.meter is Meter.MONEY]
 
     async def capacity(self, target: Target) -> Sequence[ExplainedRule]:
         return []
@@ -152,6 +156,7 @@ class House:
             log=stores.log,
             reports=stores.reports,
             latency=stores.latency,
+            balances=stores.balances,
             authorities=AuthoritiesInForce(policy, database),
             bodies=BodyReader(database),
             counters=stores.counters,

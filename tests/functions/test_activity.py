@@ -10,7 +10,8 @@ import pytest
 from functions import activity, customers, keys, organizations, teams, users
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from schema.activity import DailyActivity
+from schema.activity import Breakdown, DailyActivity
+from schema.errors.requests import InvalidRequest
 from schema.ledger.rows import Outcome
 from schema.ledger.sums import Metrics, total
 from tests.functions.governed import Body, House, in_house
@@ -230,6 +231,35 @@ def test_aggregated_reports_have_the_rows_that_the_caller_reaches_and_no_others(
             (day,) = (await house.call(report, MONTH, bob)).results
             assert set(day.breakdown.entities) == ids
             assert (day.metrics.api_requests, day.metrics.spend) == (1, Decimal(1))
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_aggregated_breaks_days_down_by_what_was_asked_for_and_no_more(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        await book(house, *ROWS)
+        for report, names in (
+            (
+                activity.user_aggregated,
+                ("models", "model_groups", "providers", "endpoints", "api_keys", "entities"),
+            ),
+            (activity.team_aggregated, ("providers", "entities")),
+            (activity.customer_aggregated, ("entities",)),
+        ):
+            whole = await house.call(report, MONTH)
+            for asked in (*((name,) for name in names), names):
+                part = await house.call(report, {**MONTH, "breakdown": ",".join(asked)})
+                assert part.metadata == whole.metadata
+                for day, found in zip(whole.results, part.results, strict=True):
+                    assert found.metrics == day.metrics
+                    kept = {name: getattr(day.breakdown, name) for name in asked}
+                    assert found.breakdown == Breakdown(**kept)
+            bare = await house.call(report, {**MONTH, "breakdown": "none"})
+            assert [(day.metrics, day.breakdown) for day in bare.results] == [
+                (day.metrics, Breakdown()) for day in whole.results
+            ]
+        with pytest.raises(InvalidRequest, match=r"breakdown: expected models, .* found 'colours'"):
+            await house.call(activity.user_aggregated, {**MONTH, "breakdown": "models,colours"})
 
     in_house(postgres_dsn, scenario)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from functions import activity, corrections, global_spend, spend, spend_reports
-from runtime.books import rollups
+from runtime.books import latency, rollups
 from schema.activity import DailyActivity
 from schema.global_spend import DayOfCustomers, DayOfTeams
 from schema.ledger.measures import MEASURE_NAMES
@@ -101,8 +101,8 @@ def test_sums_that_are_made_anew_count_corrections_alike(postgres_dsn: str) -> N
 
         written = await content()
         assert [len(rows) for rows in written] == [2, 2, 2, 1]
-        for table in (*(rollup.table for rollup in rollups.ROLLUPS), "Switchgear_Latency"):
-            await fetch(house.database, f'TRUNCATE "{table}"')
+        for each in (*rollups.ROLLUPS, *latency.HISTOGRAMS):
+            await fetch(house.database, f'TRUNCATE "{each.table}"')
         for statement in FILL:
             await fetch(house.database, statement)
         assert await content() == written

@@ -8,11 +8,12 @@ import pytest
 from functions import corrections, keys, latency
 from functions.contract.call import Caller
 from functions.contract.roles import INTERNAL_USER
-from runtime.books.latency import drop_old_hours
+from runtime.books.latency import HISTOGRAMS, drop_old_hours
 from schema.errors.requests import InvalidRequest
 from schema.latency import TimedCalls
 from schema.ledger.histogram import BOUNDS_MS, ERROR_BOUND
 from schema.ledger.rows import Outcome, SpendRow
+from tests.functions.booked import fetch
 from tests.functions.contexts import ADMIN
 from tests.functions.governed import Body, House, in_house
 from tests.functions.reported import MONTH, book, row_at
@@ -185,5 +186,14 @@ def test_old_hours_are_dropped_and_their_days_stay(postgres_dsn: str) -> None:
             for day in (old, new)
         ]
         assert [len(each) for each in hours] == [0, 1]
+        for table in HISTOGRAMS:
+            kept = await fetch(
+                house.database, f"""SELECT date, hour <> '' FROM "{table.table}" ORDER BY 1, 2"""
+            )
+            assert [tuple(row) for row in kept] == [
+                (str(old.date()), False),
+                (str(new.date()), False),
+                (str(new.date()), True),
+            ]
 
     in_house(postgres_dsn, scenario)

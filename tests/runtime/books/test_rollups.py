@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runtime.books import latency, rollups
 from runtime.books.insert import insert_rows
+from runtime.books.rollup_key import key_of
 from runtime.postgres.partitions import ensure_partition, months_of
 from schema.ledger.measures import MEASURE_NAMES
 from schema.ledger.rows import Outcome, SpendRow, earlier_id
@@ -20,11 +21,12 @@ from tests.conftest import execute
 from tests.runtime.attempts import make_row
 
 SUMMED = [(rollup.table, (*rollup.key, *MEASURE_NAMES)) for rollup in rollups.ROLLUPS]
+COUNTED = [(each.table, (*each.key, *latency.COUNTS)) for each in latency.HISTOGRAMS]
 CONTENT = tuple(
     f'SELECT {", ".join(("id", *columns))} FROM "{table}" ORDER BY id'
-    for table, columns in (*SUMMED, (latency.TABLE, (*latency.KEY, *latency.COUNTS)))
+    for table, columns in (*SUMMED, *COUNTED)
 )
-EMPTY = tuple(f'TRUNCATE "{table}"' for table in (*(each.table for each in rollups.ROLLUPS), latency.TABLE))
+EMPTY = tuple(f'TRUNCATE "{each.table}"' for each in (*rollups.ROLLUPS, *latency.HISTOGRAMS))
 Content = list[list[tuple[object, ...]]]
 
 NAMES = st.sampled_from(["", "a", "b", "ü", "a\x1fb"])
@@ -105,6 +107,24 @@ def test_the_sums_are_those_of_the_log_however_it_was_written(
             await connection.close()
 
     asyncio.run(run())
+
+
+def test_histograms_of_the_same_calls_are_told_apart_by_fewer_columns() -> None:
+    rows = [
+        make_row("req-1", model="a", model_group="a", duration_ms=3),
+        make_row("req-2", model="b", model_group="b", duration_ms=3),
+        make_row("req-3", model="b", model_group="b", duration_ms=5, user_id="bob"),
+    ]
+    all_of_them, of_owners, of_models = latency.counts_of(rows, list(map(key_of, rows)))
+    days = [{key: counts for key, counts in each.items() if not key[1]} for each in (all_of_them, of_owners)]
+    assert [len(each) for each in days] == [3, 2]
+    (shared,) = [counts for key, counts in of_owners.items() if key[3] == "alice" and not key[1]]
+    assert shared[0] == {3: 2}
+    assert {key[2:]: counts[0] for key, counts in of_models.items() if not key[1]} == {
+        ("a", "openai"): {3: 1},
+        ("b", "openai"): {3: 1, 5: 1},
+    }
+    assert len(of_models) == 4
 
 
 def test_a_day_ends_at_midnight_utc() -> None:
@@ -192,12 +212,13 @@ def test_two_writers_at_once_add_up_and_never_deadlock(postgres_dsn: str) -> Non
         for (table, _), times in zip(rollups.ROLLUPS, (1, 1, 2, 1), strict=True):
             found = await connection.fetchrow(f'SELECT count(*), sum(api_requests) AS n FROM "{table}"')
             assert (found["count"], found["n"]) == (40 * times, 4 * 15 * 40 * times)
-        for grain in ("=", "<>"):
-            counted = await connection.fetchrow(
-                f"""SELECT count(*), sum((SELECT sum(calls) FROM unnest(duration_counts) AS calls)) AS n
-                FROM "{latency.TABLE}" WHERE hour {grain} ''"""
-            )
-            assert (counted["count"], counted["n"]) == (40, 4 * 15 * 40)
+        for (table, _), rows in zip(latency.HISTOGRAMS, (40, 1, 1), strict=True):
+            for grain in ("=", "<>"):
+                counted = await connection.fetchrow(
+                    f"""SELECT count(*), sum((SELECT sum(calls) FROM unnest(duration_counts) AS calls)) AS n
+                    FROM "{table}" WHERE hour {grain} ''"""
+                )
+                assert (counted["count"], counted["n"]) == (rows, 4 * 15 * 40)
         await connection.close()
 
     asyncio.run(run())

@@ -559,7 +559,9 @@ def test_a_cost_above_its_hold_is_booked_in_full_and_counted(postgres_dsn: str) 
         assert desk.admissions.settle(admission, make_settled(cost_nano=cost))
         row = row_of(make_held(charges=(charge,)), make_settled(cost_nano=cost))
         assert row.held_nano == cost - 5
-        assert row_of(make_held(charges=(charge,)), make_settled(cost_nano=cost - 5)).held_nano is None
+        cheaper = row_of(make_held(charges=(charge,)), make_settled(cost_nano=1))
+        assert (cheaper.held_nano, cheaper.charges[0].taken_nano) == (cost - 5, 1)
+        assert row_of(make_held(), make_settled(cost_nano=cost)).held_nano is None
         assert (row.charges[0].taken_nano, row.charges[0].cost_nano) == (cost - 5, cost)
 
     at_desk(postgres_dsn, scenario)

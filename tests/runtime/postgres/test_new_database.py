@@ -16,6 +16,9 @@ from runtime.postgres.migrations import MigrationFailed, apply_pending, known_mi
 from runtime.postgres.new_database import FILE, ROOT
 from schema.tables.piccolo_migrations.switchgear_2026_11_30t01_00_02_000000 import ID as OF_INDEXES
 from schema.tables.piccolo_migrations.switchgear_2026_11_30t01_00_02_000000 import INDEXES
+from schema.tables.piccolo_migrations.switchgear_2026_11_30t06_00_01_000000 import (
+    ID as BEFORE_SHORT_HISTOGRAMS,
+)
 from tests.conftest import execute
 
 HEADS = known_migrations()[:-1]
@@ -87,6 +90,40 @@ def test_a_database_at_an_earlier_head_comes_forward(
     assert asyncio.run(fetched(empty_dsn, ENTRIES))[-1] == head
     assert asyncio.run(migrate(empty_dsn)) == [each for each in known_migrations() if each > head]
     assert dump(empty_dsn) == dump_after_all_migrations
+
+
+def test_short_histograms_are_made_of_the_long_ones(empty_dsn: str) -> None:
+    came_up_to(empty_dsn, BEFORE_SHORT_HISTOGRAMS)
+    columns = (
+        "id, date, hour, api_key, user_id, model_group, custom_llm_provider, duration_counts, ttft_counts"
+    )
+    rows = (
+        "('1', '2026-01-02', '', 'k', 'ada', 'gpt', 'openai', '{0,2}', '{1}')",
+        "('2', '2026-01-02', '', 'k', 'ada', 'claude', 'anthropic', '{1,0,5}', '{}')",
+        "('3', '2026-01-02', '', 'l', 'bob', 'gpt', 'openai', '{4}', '{}')",
+        "('4', '2026-01-02', '13', 'k', 'ada', 'gpt', 'openai', '{0,2}', '{1}')",
+    )
+    execute(empty_dsn, *(f'INSERT INTO "Switchgear_Latency" ({columns}) VALUES {row}' for row in rows))
+    asyncio.run(migrate(empty_dsn))
+
+    def shown(table: str, *names: str) -> list[str]:
+        wanted = ", ".join((*names, "hour", "duration_counts", "ttft_counts"))
+        told = f"""SELECT concat_ws(' ', {wanted}) FROM "{table}" ORDER BY 1"""
+        return asyncio.run(fetched(empty_dsn, told))
+
+    assert shown("Switchgear_OwnerLatency", "api_key", "user_id") == [
+        "k ada  {1,2,5} {1}",
+        "k ada 13 {0,2} {1}",
+        "l bob  {4} {}",
+    ]
+    assert shown("Switchgear_ModelLatency", "model_group", "custom_llm_provider") == [
+        "claude anthropic  {1,0,5} {}",
+        "gpt openai  {4,2} {1}",
+        "gpt openai 13 {0,2} {1}",
+    ]
+    ids = """SELECT (id = switchgear_daily_id(date, hour, model_group, custom_llm_provider))::text
+             FROM "Switchgear_ModelLatency" """
+    assert asyncio.run(fetched(empty_dsn, ids)) == ["true", "true", "true"]
 
 
 def test_a_new_database_starts_no_other_process(empty_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,12 @@ type By = 'team' | 'tag' | 'organization' | 'customer';
 /** What is asked for, and a button for each of the filters that follow. */
 function Days({ by, steps }: { by?: By; steps: readonly Filters[] }): ReactNode {
   const [step, setStep] = useState(0);
-  const days = useDays({ period: periodOf('7d'), filters: steps[step]!, by }, 'ada');
+  const days = useDays({ period: periodOf('7d'), parts: ['entities'], filters: steps[step]!, by }, 'ada');
   return <button onClick={() => setStep(step + 1)}>{days.data?.[0]?.date ?? 'waiting'}</button>;
 }
 
 function answering(): Asked[] {
-  return fakeGateway(({ address }) => ({ results: [{ date: new URL(address, 'http://x').search.replace(/start_date=[^&]*&end_date=[^&]*&?/, '') || 'all' }], metadata: {} }));
+  return fakeGateway(({ address }) => ({ results: [{ date: new URL(address, 'http://x').search.replace(/start_date=[^&]*&end_date=[^&]*&?/, '').replace(/breakdown=entities&?/, '') || 'all' }], metadata: {} }));
 }
 
 test.each(['team', 'tag', 'organization', 'customer'] as const)('the days by %s are one request, whatever their number of rows', async (by) => {
@@ -31,6 +31,16 @@ test.each(['team', 'tag', 'organization', 'customer'] as const)('the days by %s 
   await show(<Days by={by} steps={[{}]} />);
   await screen.findByText('?');
   expect(asked.map((each) => new URL(each.address, 'http://x').pathname.split('/').slice(-4).join('/'))).toEqual([`${by}/daily/activity/aggregated`]);
+});
+
+test.each([[[], 'none'], [['model_groups', 'entities'], 'model_groups,entities']] as const)('only the parts that are shown are asked for: %j', async (parts, breakdown) => {
+  const asked = answering();
+  function Parts(): ReactNode {
+    return <p>{useDays({ period: periodOf('7d'), parts }, 'ada').data ? 'there' : 'waiting'}</p>;
+  }
+  await show(<Parts />);
+  await screen.findByText('there');
+  expect(asked.map((each) => new URL(each.address, 'http://x').searchParams.get('breakdown'))).toEqual([breakdown]);
 });
 
 test('another team, user or tag is another answer', async () => {

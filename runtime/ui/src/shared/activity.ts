@@ -19,15 +19,17 @@ export function plus(a: Metrics, b: Metrics): Metrics {
 
 interface Asked {
   period: Period;
+  /** What each day is broken down by. What is not shown costs the gateway time. */
+  parts: readonly Breakdown[];
   scope?: string;
   filters?: Filters;
   by?: 'user' | 'team' | 'tag' | 'organization' | 'customer';
 }
 
 /** The sums of each day, of everybody, of a team or of oneself, from the rollups. */
-export function useDays({ period, scope = 'all', filters = {}, by }: Asked, userId: string | null, options: { enabled?: boolean } = {}): UseQueryResult<Day[]> {
+export function useDays({ period, parts, scope = 'all', filters = {}, by }: Asked, userId: string | null, options: { enabled?: boolean } = {}): UseQueryResult<Day[]> {
   const dates = { start_date: period.start_date, end_date: period.end_date };
-  const narrow = { model: filters.model, api_key: filters.key };
+  const narrow = { model: filters.model, api_key: filters.key, breakdown: parts.join(',') || 'none' };
   const of = { team: filters.team, user: filters.user, tag: filters.tag };
   return useQuery({
     queryKey: ['days', dates, scope, narrow, of, by, userId],

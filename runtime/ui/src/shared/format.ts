@@ -4,6 +4,25 @@ const NONE = '–';
 
 type Amount = number | string | null | undefined;
 
+const numbers = new Map<string, Intl.NumberFormat>();
+const dates = new Map<string, Intl.DateTimeFormat>();
+
+/** A format of numbers. Each is made once: making one takes longer than a hundred uses, and a table has hundreds of numbers. */
+function numeric(options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const name = JSON.stringify(options);
+  const found = numbers.get(name) ?? new Intl.NumberFormat(undefined, options);
+  numbers.set(name, found);
+  return found;
+}
+
+/** A format of times, likewise made once. */
+export function timed(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const name = JSON.stringify(options);
+  const found = dates.get(name) ?? new Intl.DateTimeFormat(undefined, options);
+  dates.set(name, found);
+  return found;
+}
+
 /** Dollars: two digits after the point, and below a cent to the first two digits that differ from zero. */
 export function money(amount: Amount, options: { exact?: boolean } = {}): string {
   if (amount === null || amount === undefined) return NONE;
@@ -14,7 +33,7 @@ export function money(amount: Amount, options: { exact?: boolean } = {}): string
   let digits = 2;
   if (options.exact) digits = 6;
   else if (size < 1) digits = Math.min(9, Math.max(2, 1 - Math.floor(Math.log10(size))));
-  const shown = new Intl.NumberFormat(undefined, {
+  const shown = numeric({
     style: 'currency',
     currency: 'USD',
     currencyDisplay: 'narrowSymbol',
@@ -26,19 +45,19 @@ export function money(amount: Amount, options: { exact?: boolean } = {}): string
 
 /** A whole number with the locale's separators. */
 export function count(value: Amount): string {
-  return value === null || value === undefined ? NONE : new Intl.NumberFormat().format(Number(value));
+  return value === null || value === undefined ? NONE : numeric({}).format(Number(value));
 }
 
 /** A large number in few characters: `1.28M`. */
 export function compact(value: Amount): string {
   if (value === null || value === undefined) return NONE;
-  return new Intl.NumberFormat(undefined, { notation: 'compact', maximumSignificantDigits: 3 }).format(Number(value));
+  return numeric({ notation: 'compact', maximumSignificantDigits: 3 }).format(Number(value));
 }
 
 /** A share of one, in percent. */
 export function percent(share: number | null | undefined, digits = 1): string {
   if (share === null || share === undefined || !Number.isFinite(share)) return NONE;
-  return `${new Intl.NumberFormat(undefined, { maximumFractionDigits: digits }).format(share * 100)} %`;
+  return `${numeric({ maximumFractionDigits: digits }).format(share * 100)} %`;
 }
 
 /** Milliseconds: `3 ms`, `0.41 s`, `11.4 s`, `2 min 5 s`. */
@@ -71,16 +90,18 @@ export function relative(text: string | null | undefined, now = Date.now()): str
 
 /** A day in the locale's short form. */
 export function day(text: string | null | undefined): string {
-  return text ? moment(text.length === 10 ? `${text}T00:00:00` : text).toLocaleDateString(undefined, { timeZone: text.length === 10 ? 'UTC' : undefined, day: 'numeric', month: 'short', year: 'numeric' }) : NONE;
+  if (!text) return NONE;
+  const whole = text.length === 10;
+  return timed({ timeZone: whole ? 'UTC' : undefined, day: 'numeric', month: 'short', year: 'numeric' }).format(moment(whole ? `${text}T00:00:00` : text));
 }
 
 /** The time of a day, with the day where it is not today. */
 export function clock(text: string | null | undefined, now = new Date()): string {
   if (!text) return NONE;
   const at = moment(text);
-  const time = at.toLocaleTimeString(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const time = timed({ hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(at);
   if (at.toDateString() === now.toDateString()) return time;
-  return `${at.toLocaleDateString(undefined, { day: 'numeric', month: 'short' })} ${time}`;
+  return `${timed({ day: 'numeric', month: 'short' }).format(at)} ${time}`;
 }
 
 /** The exact time in UTC, for a hover. */

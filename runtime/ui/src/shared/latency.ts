@@ -1,6 +1,7 @@
 import type { UseQueryResult } from '@tanstack/react-query';
 import { type Schemas, useGet } from '@/api/client';
 import { seesAll, useMe } from '@/api/me';
+import { timed } from './format';
 import { type Period, daysOf } from './period';
 
 export type Timed = Schemas['TimedCalls'];
@@ -70,5 +71,6 @@ export function seriesByGroup(results: readonly Timed[], steps: readonly string[
 /** The label of a step: the day, or the hour in local time. */
 export function stepLabel(at: string): string {
   const hour = at.length > 10;
-  return new Date(hour ? `${at}:00:00Z` : `${at}T00:00:00Z`).toLocaleString(undefined, hour ? { weekday: 'short', hour: '2-digit', minute: '2-digit' } : { timeZone: 'UTC', day: 'numeric', month: 'short' });
+  const shown = timed(hour ? { weekday: 'short', hour: '2-digit', minute: '2-digit' } : { timeZone: 'UTC', day: 'numeric', month: 'short' });
+  return shown.format(new Date(hour ? `${at}:00:00Z` : `${at}T00:00:00Z`));
 }

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { count, day, money } from '@/shared/format';
-import { type LogRow, costLines, rateOf } from './rows';
+import { BudgetsOver } from './BudgetsOver';
+import { type LogRow, costLines, heldInWords, rateOf } from './rows';
 
 const SOURCES: Record<string, string> = { 'genai-prices': 'the price list genai-prices', config: 'the config', local: 'our own rule: local models are free' };
 
@@ -46,8 +47,9 @@ export function CostTab({ row }: { row: LogRow }): ReactNode {
       <p className="dim small" style={{ margin: 0 }}>
         Price from {source}{row.price_version ? `, version ${row.price_version}` : ''}{row.price_effective ? `, in force since ${day(row.price_effective)}` : ''}{row.service_tier ? `, tier ${row.service_tier}` : ''}.
         {row.metadata.cache_saved ? ` Reading from the provider's cache saved ${money(row.metadata.cache_saved)}.` : ''}
-        {row.metadata.held_cost ? ` ${money(row.metadata.held_cost)} had been held: the provider went over the bound.` : ''}
       </p>
+      {row.metadata.held_cost != null && <p style={{ margin: 0 }}>{heldInWords(row.metadata.held_cost, row.spend)}</p>}
+      <BudgetsOver id={row.request_id} />
     </div>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type LogRow, attemptsOf, costLines, firstTokenOf, logQuery, newer, rateOf } from './rows';
+import { type LogRow, attemptsOf, costLines, firstTokenOf, logQuery, newer, rateOf, heldInWords } from './rows';
 
 const ROW = {
   request_id: 'r1',
@@ -49,4 +49,9 @@ test('new rows are counted up to the first that is shown', () => {
 
 test('a day in the filters is asked for alone', () => {
   expect(logQuery({ day: '2026-11-03', outcome: 'failed', team: 'red' })).toMatchObject({ start_date: '2026-11-03', end_date: '2026-11-03', outcome: 'failed', team_id: 'red' });
+});
+
+test('what was held is told with what was given back, or with what the request cost beyond it', () => {
+  expect(heldInWords(0.02, '0.005')).toBe('$0.020000 was held of each budget before the request was sent, and $0.015000 of it was given back.');
+  expect(heldInWords('0.02', 0.03)).toContain('It cost $0.010000 more');
 });

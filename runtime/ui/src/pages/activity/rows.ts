@@ -1,5 +1,6 @@
 import type { Schemas } from '@/api/client';
 import type { Filters } from '@/shared/url';
+import { money } from '@/shared/format';
 import { periodOf } from '@/shared/period';
 
 export type LogRow = Schemas['SpendLog'];
@@ -92,4 +93,11 @@ export function costLines(row: LogRow): Line[] {
 /** Dollars for a million tokens, as the amount says it. */
 export function rateOf(line: Line): number | null {
   return line.tokens ? (line.amount / line.tokens) * 1e6 : null;
+}
+
+/** What was held for a request, and what became of it. */
+export function heldInWords(held: number | string, spend: number | string): string {
+  const [before, cost] = [Number(held), Number(spend)];
+  if (cost > before) return `${money(held, { exact: true })} was held of each budget before the request was sent. It cost ${money(cost - before, { exact: true })} more: the provider went over the bound.`;
+  return `${money(held, { exact: true })} was held of each budget before the request was sent, and ${money(before - cost, { exact: true })} of it was given back.`;
 }

@@ -22,7 +22,7 @@ export default function MyPage(): ReactNode {
   const navigate = useNavigate();
   const [filters] = useFilters();
   const period = periodOf(filters.range ?? '30d');
-  const days = useDays({ period, scope: me.user_id ? 'me' : 'all' }, me.user_id);
+  const days = useDays({ period, parts: [], scope: me.user_id ? 'me' : 'all' }, me.user_id);
   const keys = useGet('/key/list', { user_id: me.user_id ?? undefined, size: 50, return_full_object: true }, { enabled: may(me, 'keys_read') });
   const labels = daysOf(period).map((date) => day(date).replace(/,? \d{4}$/, ''));
   const model = me.models.find((each) => !each.id.includes('*'))?.id ?? 'gpt-4';

@@ -26,8 +26,8 @@ export default function Overview(): ReactNode {
   const [filters] = useFilters();
   const period = periodOf(filters.range ?? '30d');
   const scope = filters.scope ?? 'all';
-  const days = useDays({ period, scope }, me.user_id);
-  const earlier = useDays({ period: before(period), scope }, me.user_id);
+  const days = useDays({ period, parts: ['model_groups'], scope }, me.user_id);
+  const earlier = useDays({ period: before(period), parts: [], scope }, me.user_id);
   const labels = daysOf(period).map((date) => day(date).replace(/,? \d{4}$/, ''));
   const latency = useLatency({ period, scope, step: 'total' }).data?.results[0];
   const pick = (label: string): void => open(daysOf(period)[labels.indexOf(label)]);

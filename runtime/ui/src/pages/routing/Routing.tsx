@@ -23,7 +23,7 @@ export default function Routing(): ReactNode {
   const checks = useGet('/health/latest', {}, { everyMs: EVERY_MS });
   const hours = useLastHours();
   const period = periodOf('2d');
-  const days = useDays({ period }, me.user_id);
+  const days = useDays({ period, parts: ['providers'] }, me.user_id);
   const latency = useLatency({ period, step: 'total', by: 'provider' });
   const times = new Map((latency.data?.results ?? []).map((each) => [each.group, each.duration_ms]));
   const providers = new Map<string, { requests: number; failed: number }>();

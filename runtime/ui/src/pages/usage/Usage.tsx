@@ -27,7 +27,7 @@ export default function Usage(): ReactNode {
   const measure = MEASURES.find((each) => each.value === filters.measure) ?? MEASURES[0]!;
   const group = (filters.by && filters.by in GROUPS ? filters.by : 'model') as Group;
   const how = GROUPS[group];
-  const days = useDays({ period, scope: filters.scope ?? 'all', filters, by: how.by }, me.user_id);
+  const days = useDays({ period, parts: [how.kind], scope: filters.scope ?? 'all', filters, by: how.by }, me.user_id);
   const asked = { period, scope: filters.scope ?? 'all', by: how.timed ?? 'none', model: filters.model, team: filters.team, key: filters.key, user: filters.user } as const;
   const whole = useLatency({ ...asked, step: 'total' }, { enabled: how.timed !== undefined });
   const steps = useLatency({ ...asked, step: 'day' }, { enabled: how.timed !== undefined && measure.value === 'latency' });

@@ -2,6 +2,7 @@ import { MantineProvider } from '@mantine/core';
 import type { UseQueryResult } from '@tanstack/react-query';
 import { cleanup, render, screen } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
+import type { ReactNode } from 'react';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { ApiError } from '@/api/errors';
 import { DataTable } from './DataTable';
@@ -48,6 +49,41 @@ test('a sorted column says so, and a second click turns it round', async () => {
   expect(screen.getByRole('columnheader', { name: 'Id' }).getAttribute('aria-sort')).toBe('descending');
   await userEvent.click(screen.getByRole('button', { name: 'Id' }));
   expect(sorted).toHaveBeenCalledWith({ by: 'id', order: 'asc' });
+});
+
+test('a row that has not changed is not drawn anew with its page', () => {
+  const drawn = vi.fn(({ row }: { row: { original: Row } }) => row.original.id);
+  const rows = [{ id: 'one' }, { id: 'two' }];
+  const columns = [{ id: 'id', header: 'Id', cell: drawn }];
+  const table = (more: object): ReactNode => (
+    <MantineProvider>
+      <DataTable<Row> name="t" label="Things" of={READY} rows={rows} columns={columns as never} id={(row) => row.id} empty="nothing yet" onOpen={() => undefined} {...more} />
+    </MantineProvider>
+  );
+  const { rerender } = render(table({}));
+  expect(drawn).toHaveBeenCalledTimes(2);
+  rerender(table({ foot: 'two things' }));
+  expect(drawn).toHaveBeenCalledTimes(2);
+  rerender(table({ opened: 'two' }));
+  expect(drawn).toHaveBeenCalledTimes(3);
+  rerender(table({ rows: [{ id: 'three' }] }));
+  expect(drawn).toHaveBeenCalledTimes(4);
+  screen.getByText('three');
+});
+
+test('Enter does what the page does now', async () => {
+  const [before, now] = [vi.fn(), vi.fn()];
+  const rows = [{ id: 'one' }];
+  const table = (onOpen: () => void): ReactNode => (
+    <MantineProvider>
+      <DataTable<Row> name="t" label="Things" of={READY} rows={rows} columns={COLUMNS as never} id={(row) => row.id} empty="nothing yet" onOpen={onOpen} />
+    </MantineProvider>
+  );
+  const { rerender } = render(table(before));
+  rerender(table(now));
+  screen.getByText('one').closest('tr')!.focus();
+  await userEvent.keyboard('{Enter}');
+  expect([before.mock.calls.length, now.mock.calls.length]).toEqual([0, 1]);
 });
 
 test('x picks the row under the keys', async () => {

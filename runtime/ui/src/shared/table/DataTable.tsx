@@ -2,8 +2,9 @@ import { Checkbox, Skeleton } from '@mantine/core';
 import { IconArrowDown, IconArrowUp } from '@tabler/icons-react';
 import { type ColumnDef, type RowData, flexRender, getCoreRowModel, useReactTable } from '@tanstack/react-table';
 import type { UseQueryResult } from '@tanstack/react-query';
-import { type KeyboardEvent, type ReactNode, useRef } from 'react';
+import { type ReactNode, useLayoutEffect, useRef } from 'react';
 import { Failure } from '../states';
+import { Row, type RowActions } from './Row';
 import { TableTools } from './TableTools';
 import { useTableLook } from './look';
 
@@ -52,7 +53,6 @@ const NONE: never[] = [];
 export function DataTable<T>(props: DataTableProps<T>): ReactNode {
   const { rows, columns, id, onOpen, sorting, onSort, picked, onPick } = props;
   const look = useTableLook(props.name, columns);
-  const body = useRef<HTMLTableSectionElement>(null);
   const table = useReactTable({
     data: (rows ?? NONE) as T[],
     columns,
@@ -63,23 +63,17 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
     autoResetPageIndex: false, // the server has the pages
   });
 
-  function move(event: KeyboardEvent<HTMLTableRowElement>, row: T): void {
-    if (event.target !== event.currentTarget) return;
-    const here = event.currentTarget;
-    if (event.key === 'j' || event.key === 'ArrowDown') (here.nextElementSibling as HTMLElement | null)?.focus();
-    else if (event.key === 'k' || event.key === 'ArrowUp') (here.previousElementSibling as HTMLElement | null)?.focus();
-    else if (event.key === 'Enter' && onOpen) onOpen(row);
-    else if (event.key === 'x' && onPick) toggle(id(row));
-    else return;
-    event.preventDefault();
-  }
-
   function toggle(key: string): void {
     const next = new Set(picked);
     if (!next.delete(key)) next.add(key);
     onPick?.(next);
   }
 
+  const actions = useRef<RowActions<T>>({});
+  useLayoutEffect(() => {
+    actions.current = { open: onOpen, pick: onPick && toggle };
+  });
+  const names = table.getVisibleLeafColumns().map((column) => column.id).join(' ');
   const shown = table.getVisibleLeafColumns().length + (onPick ? 1 : 0);
   const all = rows !== undefined && rows.length > 0 && rows.every((row) => picked?.has(id(row)));
   const waits = rows === undefined && !props.of.isError;
@@ -121,7 +115,7 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
                 </tr>
               ))}
             </thead>
-            <tbody ref={body}>
+            <tbody>
               {waits &&
                 Array.from({ length: SKELETONS }, (_, n) => (
                   <tr key={n}>
@@ -133,26 +127,7 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
                   </tr>
                 ))}
               {table.getRowModel().rows.map((row) => (
-                <tr
-                  key={row.id}
-                  tabIndex={0}
-                  className={`${onOpen ? 'open' : ''}${props.opened === row.id || picked?.has(row.id) ? ' on' : ''}`}
-                  onClick={(event) => {
-                    if (onOpen && !(event.target as HTMLElement).closest('a,button,input,label')) onOpen(row.original);
-                  }}
-                  onKeyDown={(event) => move(event, row.original)}
-                >
-                  {onPick && (
-                    <td className="pick">
-                      <Checkbox size="xs" aria-label="Select this row" checked={picked?.has(row.id) ?? false} onChange={() => toggle(row.id)} />
-                    </td>
-                  )}
-                  {row.getVisibleCells().map((cell) => (
-                    <td key={cell.id} className={cell.column.columnDef.meta?.numeric ? 'num' : undefined}>
-                      {flexRender(cell.column.columnDef.cell, cell.getContext())}
-                    </td>
-                  ))}
-                </tr>
+                <Row key={row.id} row={row} actions={actions} columns={columns} shown={names} opens={onOpen !== undefined} picks={onPick !== undefined} picked={picked?.has(row.id) ?? false} opened={props.opened === row.id} />
               ))}
             </tbody>
           </table>
