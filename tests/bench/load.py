@@ -35,11 +35,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     connections: int
     streamed: bool = False
-    model: str = "canned"
 
     def body(self) -> str:
         message = {"role": "user", "content": PROMPT}
-        fields: dict[str, object] = {"model": self.model, "messages": [message], "max_tokens": 256}
+        fields: dict[str, object] = {"model": "canned", "messages": [message], "max_tokens": 256}
         if self.streamed:
             fields["stream"] = True
         return json.dumps(fields)

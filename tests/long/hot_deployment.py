@@ -5,6 +5,7 @@ Postgres and in waiting for locks there. Real processes; the load is that of `te
 """
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -153,8 +154,17 @@ def _model(name: str, address: str) -> dict[str, Any]:
     return made | {"model_name": name}
 
 
+class _LoadOn(Load, frozen=True, kw_only=True):
+    """The load of the bench, at another model."""
+
+    model: str
+
+    def body(self) -> str:
+        return json.dumps(json.loads(super().body()) | {"model": self.model})
+
+
 def _measured(served: Gateway, name: str, seconds: float) -> Hot:
-    load = Load(url=f"{served.url}/v1", key=served.virtual_key(name), connections=CONNECTIONS, model=name)
+    load = _LoadOn(url=f"{served.url}/v1", key=served.virtual_key(name), connections=CONNECTIONS, model=name)
     early_in_a_minute(seconds + 3)
     run(load, 1)
     time.sleep(TOLD_S)
