@@ -72,6 +72,17 @@ def test_the_image_is_small_has_no_compiler_and_says_what_is_inside(compose: Dep
     assert {"litestar", "granian", "msgspec"} <= {each["name"] for each in inside["components"]}
 
 
+def test_any_user_of_group_0_can_run_the_image(compose: Deployment) -> None:
+    done = compose.docker.try_(
+        *"docker run --rm --user 12345:0 --read-only --tmpfs /tmp".split(),
+        *f"-e DATABASE_URL=postgresql://a:b@127.0.0.1:9/x {OURS} serve".split(),
+        folder=compose.folder,
+    )
+    told = done.stdout + done.stderr
+    assert "made a master key, kept in /data/master.key" in told
+    assert "The database can't be reached" in told
+
+
 def test_the_door_lets_nothing_but_names_of_the_library_through(compose: Deployment) -> None:
     assert "success" in compose.run("docker exec litellm-ollama ollama pull phi3")
     assert "phi3" in compose.run("docker exec litellm-ollama ollama list")
