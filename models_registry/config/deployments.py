@@ -1,6 +1,7 @@
 """Turns a config entry into a target: provider, address, credential, limits and price."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -35,22 +36,46 @@ from models_registry.target import Target
 
 ANY_PROVIDER = "*"
 """A `litellm_params.model` that leaves the provider to the caller, who asks for `openai/gpt-4`."""
+ANY_NAME = "*"
+"""A model's name behind its provider's that is left to the caller."""
+SAMPLES = ("claude-*", "maker/*")
+"""Names of models that may speak another dialect than others of their provider."""
 NO_KEY = "none"
 """The `api_key` of a server that asks for no key."""
 
 
 def compile_targets(config: Config, deployment: Deployment, at: datetime) -> tuple[Target, ...]:
     """The targets of an entry: one, or one for each provider with an address and the key it needs where the
-    caller is to name the provider. Raises BadDeployment."""
+    caller is to name the provider. A provider whose models speak several dialects has one for each where the
+    caller is to name the model. Raises BadDeployment."""
     params = deployment.entry.litellm_params
     if params.model != ANY_PROVIDER or params.custom_llm_provider is not None:
-        return (compile_target(config, deployment, at),)
+        target = compile_target(config, deployment, at)
+        return (target, *_of_other_dialects(config, deployment, target, at))
     _check_for_all(params, deployment)
     rows = [row for row in PROVIDERS.values() if is_usable(row, params, config.environment)]
     if not rows:
         raise BadDeployment(f"{deployment.path}.litellm_params.model", "no provider has an address and a key")
     named = (_for_provider(deployment, row) for row in rows)
     return tuple(msgspec.structs.replace(compile_target(config, each, at), model=ANY_MODEL) for each in named)
+
+
+def _of_other_dialects(
+    config: Config, deployment: Deployment, target: Target, at: datetime
+) -> Iterator[Target]:
+    """The targets of `vertex_ai/*` for the models that speak another dialect than the provider's row says.
+    Where such models need more than the entry says, there is none for them."""
+    params = deployment.entry.litellm_params
+    provider, model = split(params.model, params.custom_llm_provider)
+    named = [
+        each for each in SAMPLES if model == ANY_NAME and speaks(provider, each)[0] is not provider.dialect
+    ]
+    for each in named:
+        of_one = msgspec.structs.replace(params, model=f"{provider.prefix}/{each}", custom_llm_provider=None)
+        entry = msgspec.structs.replace(deployment.entry, litellm_params=of_one)
+        with suppress(BadDeployment):
+            made = compile_target(config, msgspec.structs.replace(deployment, entry=entry), at)
+            yield msgspec.structs.replace(made, model=ANY_NAME, model_id=target.model_id)
 
 
 def _places(config: Config) -> Mapping[str, str]:

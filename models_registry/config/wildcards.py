@@ -25,13 +25,16 @@ def expand(target: Target, matched: str, at: datetime) -> Target | None:
             provider, model = split(matched, None)
         except ValueError:
             return None
+    else:
+        model = split(f"{provider.prefix}/{model}", None)[1]
     spoken = speaks(provider, model)[0]
     same = provider.prefix == target.provider and target.dialect in (spoken, spoken.facts.without_chat)
-    return priced(target, model, at) if same else None
+    return priced(target, model, at, written=matched) if same else None
 
 
-def priced(target: Target, model: str, at: datetime) -> Target:
-    """The target of a wildcard for one concrete model, with that model's price and facts."""
+def priced(target: Target, model: str, at: datetime, *, written: str = "") -> Target:
+    """The target of a wildcard for one concrete model, with that model's price and facts. `written` is the
+    name as the caller has it."""
     found = msgspec.structs.replace(
         target,
         model=model,
@@ -42,6 +45,6 @@ def priced(target: Target, model: str, at: datetime) -> Target:
         if target.states_template
         else template_tokens(target.template_tokens, target.api_base, model),
         thinking=thinking_of(target.api_base, model),
-        limit_field=limit_field(PROVIDERS[target.provider], target.api_base, model),
+        limit_field=limit_field(PROVIDERS[target.provider], target.api_base, model, written),
     )
     return with_facts(found, model)

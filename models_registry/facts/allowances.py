@@ -59,6 +59,16 @@ THINKING_MODELS = ("grok",)
 """Parts of the names of models whose thinking comes beside the limit at every host."""
 
 
+FORCES_NO_THINKER = ("deepseek.com",)
+"""Hosts at which a model that thinks, as it does unless `thinking` says otherwise, refuses to be made to call
+a tool."""
+
+
+def forces_no_thinker(api_base: str) -> bool:
+    """Whether a host refuses a forced tool while its model thinks."""
+    return any(is_at(name, api_base) for name in FORCES_NO_THINKER)
+
+
 def least_output(api_base: str) -> int:
     """The tokens to which a host raises a smaller limit on the output, such as 16. 0: the host takes any
     limit."""

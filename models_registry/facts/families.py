@@ -42,6 +42,10 @@ _BEFORE_STRICT = re.compile(
 )
 """The names of Claude models from before strict tools, which came with Claude Opus 4.1 and the models 4.5."""
 
+_BEFORE_HOURS = re.compile(rf"{_BEFORE_STRICT.pattern}|.*claude-opus-4-1(?!\d)", re.IGNORECASE)
+"""The names of Claude models on Bedrock whose prompts are cached for five minutes alone."""
+_THINKS_BACK = re.compile(r"(?:.*/)?deepseek-(?:v[4-9]|flash|reasoner)", re.IGNORECASE)
+
 _ROUTE = re.compile(r".*/|ft:|[a-z-]+\.(?=[a-z])")
 """A prefix before a model's own name: `openai/`, `accounts/fireworks/models/`, `ft:`, `us.anthropic.`."""
 _PLAIN = re.compile(rf"(?:{'|'.join(map(re.escape, PLAIN))}|grok-3(?!-mini)|.*non-reasoning)(?!\d)")
@@ -72,6 +76,17 @@ def is_agent(model: str) -> bool:
 def knows_strict_tools(model: str) -> bool:
     """Whether a Claude model takes `strict` at a tool."""
     return _BEFORE_STRICT.match(model) is None
+
+
+def keeps_an_hour(model: str) -> bool:
+    """Whether a Claude model on Bedrock can keep a prompt for an hour."""
+    return _BEFORE_HOURS.match(model) is None
+
+
+@lru_cache(maxsize=4096)
+def wants_thinking_back(model: str) -> bool:
+    """Whether a model refuses a conversation with tools in which an answer of its own lacks its thinking."""
+    return _THINKS_BACK.match(model) is not None
 
 
 def marks_caches(model: str) -> bool:

@@ -33,6 +33,11 @@ NO_STOP = re.compile(r"(?:.*/)?(?:o3|o4|gpt-5)(?!.*chat)")
 """The names of OpenAI's models that refuse `stop`."""
 
 
+GROK = re.compile(r"(?:.*/)?grok-")
+PLAIN_SAMPLING = ("stop", "presence_penalty", "frequency_penalty")
+"""What xAI's reasoning models refuse."""
+
+
 def refused_fields(facts: ModelFacts | None) -> frozenset[str]:
     """The names of a request's fields that a model refuses. Empty where nothing is known of it."""
     if facts is None:
@@ -46,4 +51,6 @@ def refused_fields(facts: ModelFacts | None) -> frozenset[str]:
         found.add("parallel_tool_calls")
     if facts.reasoning and NO_STOP.match(facts.model):
         found.add("stop")
+    if facts.reasoning and GROK.match(facts.model):
+        found.update(PLAIN_SAMPLING)
     return frozenset(found)

@@ -71,6 +71,12 @@ LIMITS: Mapping[str, str] = MappingProxyType(
 
 
 PRICED = ("prices", "steps")
+OF_THE_HOST: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    dict.fromkeys(("vertex_ai", "vertex_ai_beta"), ("native_structured",))
+)
+"""What a host has or lacks whatever the model's maker has. Vertex AI takes schemas and strict tools for few
+Claude models, where the organization's policy allows it. Source: Google's page on structured outputs with
+Claude."""
 
 
 class TokenPrices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -167,7 +173,8 @@ def facts_of(provider: str, model: str) -> ModelFacts | None:
     for each in (*own, *made):
         for field in ModelFacts.__struct_fields__:
             value = getattr(each, field)
-            if value not in (None, ()) and (field not in PRICED or each in own):
+            inherits = field not in PRICED and field not in OF_THE_HOST.get(provider, ())
+            if value not in (None, ()) and (inherits or each in own):
                 found.setdefault(field, value)
     return ModelFacts(**{**found, "provider": provider, "model": model.lower()})  # type: ignore[arg-type]
 

@@ -26,7 +26,7 @@ from models_registry.backends.claude_fitting import (
     number_in,
     text_in,
 )
-from models_registry.backends.claude_schemas import fits_strict
+from models_registry.backends.claude_schemas import Schema, fits_strict
 from models_registry.backends.content import called_names
 from models_registry.backends.fitted_schemas import fit_format, fit_tools
 from models_registry.backends.fitting import Fitted, merged, refitted
@@ -64,7 +64,7 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     make_room(fields, thinking, target)
     fit_sampling(fields, target, thinks=thinking.kind in ("enabled", "adaptive"))
     fit_format(fields)
-    fit_tools(fields, fits=partial(fits_strict, model=target.model))
+    fit_tools(fields, fits=partial(_fits_strict, target))
     if fields == before:
         return refitted(fields, target, marked) if target.params or marked else None
     changed = [*marked, *(name for name in before if fields.get(name) != before[name])]
@@ -75,6 +75,15 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     if EFFORT in changed and became_thinking and text_in(before[EFFORT]) in BUDGET_LEVELS:
         changed.remove(EFFORT)  # it became thinking, which is what it asks for
     return refitted(fields, target, changed)
+
+
+def _fits_strict(target: Target, schema: Schema) -> bool:
+    """Whether a tool with this schema may be `strict`. A host of its own has strict tools where it has
+    schemas."""
+    facts = target.facts
+    if target.body_version and facts is not None and not facts.native_structured:
+        return False
+    return fits_strict(schema, target.model)
 
 
 def _leave_out(fields: RawFields) -> None:

@@ -122,7 +122,7 @@ class _MessagesReader:
                 role = "assistant"
                 blocks = self._thinking(message) + self._blocks(message, where) + self._calls(message, where)
             case "tool":
-                role, blocks = "user", [self._result(message, where)]
+                role, blocks = "user", self._result(message, where)
             case _:
                 raise UnsupportedParameter(
                     f"'{where}.role' is '{message.role}', which the provider does not know.",
@@ -189,13 +189,17 @@ class _MessagesReader:
             blocks += self._marked([BedrockBlock(tool_use=use)], call.cache_control)
         return blocks
 
-    def _result(self, message: Message, where: str) -> BedrockBlock:
+    def _result(self, message: Message, where: str) -> list[BedrockBlock]:
+        """The result, and the mark behind it: Bedrock takes none inside of it."""
         if not message.tool_call_id:
             raise InvalidRequest(f"'{where}.tool_call_id' is missing.", param=f"{where}.tool_call_id")
-        content = [block for block in self._blocks(message, where) if block.cache_point is None]
+        blocks = self._blocks(message, where)
+        content = [block for block in blocks if block.cache_point is None]
+        inside = [block for block in blocks if block.cache_point is not None][-1:]
         id = self._ids.of_result(message.tool_call_id)
         empty = [BedrockBlock(text=FILLER)]
-        return BedrockBlock(tool_result=BedrockToolResult(tool_use_id=id, content=content or empty))
+        result = BedrockBlock(tool_result=BedrockToolResult(tool_use_id=id, content=content or empty))
+        return [result] if present(message.cache_control) else [result, *inside]
 
     def _texts(self, message: Message, where: str) -> list[BedrockBlock]:
         blocks = self._blocks(message, where)

@@ -11,6 +11,7 @@ import msgspec
 
 from models_registry.backends.bedrock.messages import FIELDS, cache_point, conversation
 from models_registry.backends.bedrock.models import is_claude, is_nova, is_qwen, known_as, takes_any_tool
+from models_registry.backends.bedrock.points import with_fit_points
 from models_registry.backends.changes import Changes, name_left_out
 from models_registry.backends.content import called_names
 from models_registry.backends.parameters import (
@@ -104,7 +105,7 @@ def converse_request(
         top_p=request.top_p,
         stop_sequences=_stop(request, changes),
     )
-    return ConverseRequest(
+    made = ConverseRequest(
         messages=turns,
         system=system or None,
         inference_config=None if config == InferenceConfig() else config,
@@ -116,6 +117,7 @@ def converse_request(
         request_metadata=_given(request, "requestMetadata"),
         service_tier=_tier(request, target),
     )
+    return with_fit_points(made, known_as(target), changes)
 
 
 def _given(request: ChatRequest, name: str) -> MaybeRaw:

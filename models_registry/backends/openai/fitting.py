@@ -14,16 +14,21 @@ from models_registry.backends.fitting import (
 from models_registry.backends.openai.history import (
     holds_any,
     joined_content,
+    lacks_thinking,
     may_be_foreign,
+    with_thinking,
     without_fields,
     without_foreign,
 )
 from models_registry.backends.parameters import drops_params
+from models_registry.facts.allowances import forces_no_thinker
+from models_registry.facts.families import wants_thinking_back
 from models_registry.facts.refusals import IS_DEFAULT, SAMPLING
 from models_registry.target import Target
 from schema.chat import ChatRequest
 
 OLDER, NEWER, EFFORT = "max_tokens", "max_completion_tokens", "reasoning_effort"
+THINKING = "thinking"
 NULL = b"null"
 _TEXT = msgspec.json.Decoder(str)
 
@@ -35,7 +40,11 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
     parts = target.joins_content and any(isinstance(each.content, list) for each in request.messages)
     foreign = target.strict_messages and may_be_foreign(request)
     refused = bool(target.refused_in_messages) and holds_any(request, target.refused_in_messages)
-    if not (renames or foreign or parts or refused) and not (drops and _may_be_unfit(request, target)):
+    thinker = wants_thinking_back(target.model) and not _is_off(request, target)
+    unthought = thinker and lacks_thinking(request)
+    forced = thinker and _is_forced(request, target) and forces_no_thinker(target.api_base)
+    known = not (renames or foreign or parts or refused or unthought or forced)
+    if known and not (drops and _may_be_unfit(request, target)):
         return None
     fields, changed = merged(request, target), []
     if renames:
@@ -46,9 +55,28 @@ def fitted(request: ChatRequest, target: Target) -> Fitted | None:
         changed += without_foreign(fields)
     if refused:
         changed += without_fields(fields, target.refused_in_messages)
+    if forced:
+        fields[THINKING] = msgspec.Raw(b'{"type":"disabled"}')
+        changed.append(THINKING)
+    elif unthought:
+        changed += with_thinking(fields)
     if drops:
         changed += _leave_out(fields, target)
     return refitted(fields, target, changed) if changed else None
+
+
+def _is_off(request: ChatRequest, target: Target) -> bool:
+    """Whether somebody switched the model's thinking off."""
+    fields = merged(request, target)
+    return b'"disabled"' in bytes(fields.get(THINKING, NULL)) or bytes(fields.get(EFFORT, NULL)) == b'"none"'
+
+
+def _is_forced(request: ChatRequest, target: Target) -> bool:
+    """Whether the model has to call a tool, and nobody asks for thinking."""
+    given = request.raw or request.fields()
+    if any(name in given or name in target.params for name in (THINKING, EFFORT)):
+        return False
+    return bool(request.tools) and request.tool_choice not in (None, "auto", "none")
 
 
 def _has_limit(request: ChatRequest, target: Target) -> bool:

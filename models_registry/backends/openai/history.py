@@ -21,6 +21,7 @@ FOREIGN = (
 """Fields of answers that stand for no text of the conversation."""
 THINKING = frozenset({b'"thinking"', b'"redacted_thinking"'})
 """Kinds of parts that are thinking."""
+THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
 MAX_ID_CHARS = 40
 KEPT_CHARS = 23
 HASH_CHARS = 16
@@ -74,6 +75,33 @@ def without_fields(fields: _Object, names: Collection[str]) -> list[str]:
     if found:
         fields["messages"] = msgspec.Raw(msgspec.json.encode(messages))
     return [f"messages.{name}" for name in found]
+
+
+def lacks_thinking(request: ChatRequest) -> bool:
+    """Whether a conversation with tools has an answer without its thinking."""
+    answers = [message for message in request.messages if message.role == "assistant"]
+    if not request.tools and not any(message.tool_calls for message in answers):
+        return False
+    return any(not message.reasoning_content for message in answers)
+
+
+def with_thinking(fields: _Object) -> list[str]:
+    """Give answers without their thinking a blank in its place. Gives the names that were changed."""
+    messages = _OBJECTS.decode(fields["messages"])
+    changed = False
+    for message in messages:
+        thought = any(_says(message, name) for name in THOUGHTS)
+        if thought or bytes(message.get("role", b"")) != b'"assistant"':
+            continue
+        message[THOUGHTS[0]] = msgspec.Raw(b'" "')
+        changed = True
+    if changed:
+        fields["messages"] = msgspec.Raw(msgspec.json.encode(messages))
+    return [f"messages.{THOUGHTS[0]}"] if changed else []
+
+
+def _says(message: _Object, name: str) -> bool:
+    return bytes(message.get(name, b"null")) not in (b"null", b'""', b"[]")
 
 
 def joined_content(fields: _Object) -> list[str]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from functions.calls.chat_exchange import ChatExchange
 from functions.messages import MessagesExchange
 from functions.responses import ResponsesExchange
+from models_registry.backends import BACKENDS
 from models_registry.backends.cache_points import EPHEMERAL, MAX_POINTS, USUAL_POINTS
 from models_registry.dialects import Dialect
 from models_registry.target import CachePoint, Target
@@ -274,3 +275,50 @@ def test_marks_are_at_most_four_and_change_nothing_else(
     plain = sent(MessagesExchange(request, claude(), FACTS))
     assert marks(body) <= MAX_POINTS
     assert as_blocks(unmarked(body)) == as_blocks(plain)
+
+
+HOUR = {"type": "ephemeral", "ttl": "1h"}
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+MARKED = [
+    {"role": "system", "content": "Be brief.", "cache_control": HOUR},
+    USER,
+    {"role": "assistant", "content": "Hm", "tool_calls": [CALL], "cache_control": HOUR},
+    {
+        "role": "tool",
+        "tool_call_id": "c1",
+        "content": [{"type": "text", "text": "sunny", "cache_control": HOUR}],
+    },
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "point", "places", "changed"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", {"type": "default", "ttl": "1h"}, "SATF", ()),
+        ("anthropic.claude-3-7-sonnet-20250219-v1:0", {"type": "default"}, "SATF", ("cache_control.ttl",)),
+        ("us.amazon.nova-pro-v1:0", {"type": "default"}, "SA", ("cache_control.ttl", "cache_control")),
+        ("meta.llama3-3-70b-instruct-v1:0", {}, "", ("cache_control",)),
+        (
+            "arn:aws:bedrock:us-east-1:1:application-inference-profile/x",
+            {"type": "default", "ttl": "1h"},
+            "SATF",
+            (),
+        ),
+    ],
+)
+def test_bedrocks_marks_stand_where_the_model_takes_them(
+    model: str, point: dict[str, str], places: str, changed: tuple[str, ...]
+) -> None:
+    """A result's mark stands behind the result (Portkey's gateway, issue 1762); Nova takes none at tools and
+    results, and no hour (LibreChat, issue 13838; LiteLLM, issues 17479 and 34248)."""
+    to = msgspec.structs.replace(target(Dialect.BEDROCK), model=model)
+    tools = [{**WEATHER, "cache_control": HOUR}]
+    request = BACKENDS[Dialect.BEDROCK].chat_request(chat(messages=MARKED, tools=tools), to, FACTS)
+    body = json.loads(request.body)
+    assert request.changed == changed
+    mark = [{"cachePoint": point}]
+    assert body["system"][1:] == (mark if "S" in places else [])
+    assert body["messages"][1]["content"][2:] == (mark if "A" in places else [])
+    assert body["messages"][2]["content"][1:] == (mark if "T" in places else [])
+    assert body["messages"][2]["content"][0]["toolResult"]["content"] == [{"text": "sunny"}]
+    assert body["toolConfig"]["tools"][1:] == (mark if "F" in places else [])

@@ -14,6 +14,7 @@ from models_registry.dialects import Dialect
 from models_registry.signing import AwsSigning
 from models_registry.target import Target
 from runtime.blueprint import Checked, check
+from schema.errors.models import ModelNotFound
 from tests.models_registry.backends.making import FACTS, chat, embeddings
 
 KINDS = yaml.safe_load(Path(__file__).with_name("cloud_kinds.yaml").read_text())
@@ -141,3 +142,53 @@ def test_a_tuned_model_of_vertex_is_an_endpoint() -> None:
     assert url_of(target, embeds=False) == (
         f"{host}/v1/projects/p/locations/us-central1/endpoints/4711:generateContent"
     )
+
+
+VERTEX = {"vertex_project": "p", "vertex_location": "global"}
+FOUNDRY = {"api_base": "https://r.services.ai.azure.com", "api_key": "k"}
+
+
+@pytest.mark.parametrize(
+    ("star", "params", "asked", "end"),
+    [
+        (
+            "vertex_ai/*",
+            VERTEX,
+            "vertex_ai/gemini-2.5-pro",
+            "/publishers/google/models/gemini-2.5-pro:generateContent",
+        ),
+        (
+            "vertex_ai/*",
+            VERTEX,
+            "vertex_ai/claude-opus-5",
+            "/publishers/anthropic/models/claude-opus-5:rawPredict",
+        ),
+        ("vertex_ai/*", VERTEX, "vertex_ai/meta/llama-4", "/global/endpoints/openapi/chat/completions"),
+        ("azure_ai/*", FOUNDRY, "azure_ai/claude-opus-5", "azure.com/anthropic/v1/messages"),
+        ("azure_ai/*", FOUNDRY, "azure_ai/grok-4", "/models/chat/completions?api-version=2024-05-01-preview"),
+        (
+            "azure/*",
+            {"api_base": "https://r.openai.azure.com", "api_key": "k", "api_version": "2024-10-21"},
+            "azure/o_series/mine",
+            "/openai/deployments/mine/chat/completions?api-version=2024-10-21",
+        ),
+    ],
+)
+def test_a_star_covers_the_models_of_every_dialect(
+    star: str, params: dict[str, str], asked: str, end: str
+) -> None:
+    entry = {"model_name": star, "litellm_params": {"model": star, **params}}
+    found = check({"model_list": [entry]}, {})
+    assert (found.errors, found.skipped) == ((), ())
+    targets = found.registry.targets(asked, allowed=())
+    assert [url_of(each, embeds=False).endswith(end) for each in targets] == [True]
+    assert len({each.model_id for each in found.registry.targets(asked, allowed=())}) == 1
+
+
+def test_a_star_of_vertex_with_a_key_alone_has_the_models_that_take_one() -> None:
+    entry = {"model_name": "vertex_ai/*", "litellm_params": {"model": "vertex_ai/*", "api_key": "k"}}
+    found = check({"model_list": [entry]}, {})
+    assert found.skipped == ()
+    assert found.registry.targets("vertex_ai/gemini-2.5-pro", allowed=())
+    with pytest.raises(ModelNotFound):
+        found.registry.targets("vertex_ai/meta/llama-4", allowed=())

@@ -15,6 +15,7 @@ from models_registry.backends.models_list import models_request
 from models_registry.dialects import Dialect
 from models_registry.signing import GoogleSigning
 from models_registry.target import Target
+from runtime.blueprint import check
 from schema.messages import CountRequest, MessagesRequest
 from schema.secret import Secret
 from schema.wire import decode_body
@@ -106,3 +107,30 @@ def test_errors_of_google_are_known_as_the_providers(wrap: Any) -> None:
     error = BACKENDS[Dialect.ANTHROPIC].error(529, {}, json.dumps(own).encode(), claude())
     assert error.answer is not None
     assert error.answer.in_envelope
+
+
+@pytest.mark.parametrize(
+    ("model", "info", "native"),
+    [
+        ("claude-sonnet-4-5@20250929", {}, False),
+        ("claude-opus-4-6", {}, False),
+        ("claude-opus-4-6", {"supports_native_structured_output": True}, True),
+        ("claude-opus-5-5", {}, True),
+    ],
+)
+def test_schemas_and_strict_tools_are_those_of_the_host(
+    model: str, info: dict[str, Any], native: bool
+) -> None:
+    """Vertex AI says: output_config: Extra inputs are not permitted (LiteLLM, issues 17755 and 21407)."""
+    params = {"model": f"vertex_ai/{model}", "vertex_project": "p", "vertex_location": "global"}
+    document = {"model_list": [{"model_name": "m", "litellm_params": params, "model_info": info}]}
+    to = check(document, {}).registry.target("m", allowed=(), roll=0.0)
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    wanted_form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    body = json.loads(ChatExchange(chat(response_format=wanted_form), to, FACTS).outgoing().body)
+    assert ("format" in body.get("output_config", {})) is native
+    assert (body.get("tool_choice") == {"type": "tool", "name": "json_answer"}) is not native
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}
+    exchange = ChatExchange(chat(tools=[tool]), to, FACTS)
+    assert json.loads(exchange.outgoing().body)["tools"][0].get("strict") is (True if native else None)
+    assert exchange.changed == (() if native else ("tools",))

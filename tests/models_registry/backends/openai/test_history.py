@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from functions.calls.chat_exchange import ChatExchange
+from runtime.blueprint import check
 from tests.models_registry.backends import test_fitting_openai as fitting
-from tests.models_registry.backends.making import USER
+from tests.models_registry.backends.making import FACTS, USER, WEATHER, body_of, chat
 
 Json = dict[str, Any]
 BLOCK = {"type": "thinking", "thinking": "hm", "signature": "s"}
@@ -122,3 +124,78 @@ def test_mistrals_own_thinking_goes_back_in_the_parts() -> None:
         model="mistral/mistral-medium-latest",
     )
     assert (found[1]["content"], changed) == (parts, ())
+
+
+CALLS = [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}]
+ASKED: list[Json] = [
+    USER,
+    {"role": "assistant", "content": None, "tool_calls": CALLS},
+    {**USER, "content": "And then?"},
+]
+
+
+def at_deepseek(
+    model: str = "deepseek/deepseek-v4-pro", **fields: Any
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What goes to a model of DeepSeek's, and what was changed."""
+    document = {"model_list": [{"model_name": "m", "litellm_params": {"model": model, "api_key": "k"}}]}
+    target = check(document, {}).registry.target("m", allowed=(), roll=0.0)
+    exchange = ChatExchange(chat(**fields), target, FACTS)
+    return body_of(exchange.outgoing()), exchange.changed
+
+
+@pytest.mark.parametrize("model", ["deepseek/deepseek-v4-pro", "openrouter/deepseek/deepseek-v4-flash"])
+@pytest.mark.parametrize("more", [{}, {"reasoning_effort": "high"}, {"thinking": {"type": "enabled"}}])
+def test_an_answer_without_its_thinking_gets_a_blank_where_the_model_wants_it_back(
+    model: str, more: dict[str, Any]
+) -> None:
+    """DeepSeek V4 refuses such a conversation, and an empty text in its place (hermes-agent, pull 18263)."""
+    body, changed = at_deepseek(model, messages=ASKED, tools=[WEATHER], **more)
+    assert [each.get("reasoning_content") for each in body["messages"]] == [None, " ", None]
+    assert "messages.reasoning_content" in changed
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"messages": [USER, {"role": "assistant", "content": "Hi."}, USER]},
+        {"messages": ASKED, "tools": [WEATHER], "thinking": {"type": "disabled"}},
+        {"messages": ASKED, "tools": [WEATHER], "reasoning_effort": "none"},
+        {"messages": [USER, {**ASKED[1], "reasoning_content": "Hm."}, USER], "tools": [WEATHER]},
+    ],
+)
+def test_other_conversations_with_it_stay_as_they_are(fields: dict[str, Any]) -> None:
+    body, changed = at_deepseek(**fields)
+    assert body["messages"] == fields["messages"]
+    assert "messages.reasoning_content" not in changed
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
+def test_a_forced_tool_switches_thinking_off_where_both_do_not_go_together(choice: object) -> None:
+    """DeepSeek says: Thinking mode does not support this tool_choice (DeepSeek-V3, issue 1376)."""
+    body, changed = at_deepseek(tools=[WEATHER], tool_choice=choice)
+    assert (body["thinking"], body["tool_choice"]) == ({"type": "disabled"}, choice)
+    assert changed == ("thinking",)
+    for fields in ({"thinking": {"type": "enabled"}}, {"reasoning_effort": "high"}):
+        assert at_deepseek(tools=[WEATHER], tool_choice=choice, **fields)[0].get("thinking") != {
+            "type": "disabled"
+        }
+    assert "thinking" not in at_deepseek(tools=[WEATHER], tool_choice="auto")[0]
+    assert (
+        "thinking"
+        not in at_deepseek("openrouter/deepseek/deepseek-v4-pro", tools=[WEATHER], tool_choice=choice)[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "left"),
+    [
+        ("xai/grok-4.20-reasoning", ("frequency_penalty", "presence_penalty", "stop")),
+        ("xai/grok-4.20-0309-non-reasoning", ()),
+    ],
+)
+def test_what_xais_reasoning_models_refuse_is_left_out(model: str, left: tuple[str, ...]) -> None:
+    fields = {"stop": ["a"], "presence_penalty": 0.5, "frequency_penalty": 0.5}
+    body, changed = at_deepseek(model, drop_params=True, **fields)
+    assert changed == left
+    assert set(fields) - set(left) == fields.keys() & body.keys()
