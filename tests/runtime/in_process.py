@@ -28,17 +28,9 @@ from tests.functions.contexts import make_registry, make_router
 from tests.runtime.identity.test_authenticator import KEY, record_of
 
 MASTER = "sk-master-key-of-these-tests"
-
-
 MAX_BODY = 4096
-
-
 ROOM = 3 * MAX_BODY
-
-
 ASK = {"model": "gpt", "messages": [{"role": "user", "content": "hi"}]}
-
-
 Message = dict[str, Any]  # ASGI's own type
 
 
