@@ -110,7 +110,7 @@ class Relay:
         else:
             first = parser.close()
         relay._comments_since = None
-        if not parser.produced_bytes and not parser.done:
+        if not (parser.has_said or parser.done):
             first = await relay._after_opening(first)
         relay._first = relay._told(first)
         hold.first_token()
@@ -120,7 +120,7 @@ class Relay:
         """The opening with what follows it. Raises the error of a provider that fails before it said
         anything."""
         parser, until = self._parser, time.monotonic() + OPENING_S
-        while isinstance(kept, bytes) and not (parser.produced_bytes or parser.done):
+        while isinstance(kept, bytes) and not (parser.has_said or parser.done):
             if len(kept) > OPENING_BYTES:
                 return kept
             read = asyncio.ensure_future(anext(self._chunks, None))
@@ -144,7 +144,7 @@ class Relay:
                 kept = msgspec.structs.replace(more, ahead=kept + more.ahead)
             else:
                 kept += more
-        if isinstance(kept, Broken) and not parser.produced_bytes:
+        if isinstance(kept, Broken) and not parser.has_said:
             if kept.ahead:
                 self._opened()
             raise kept.failure.error()
