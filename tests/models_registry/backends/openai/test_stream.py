@@ -349,7 +349,7 @@ def test_a_stream_that_comes_event_by_event_keeps_little(events: int) -> None:
     assert parser.produced_bytes == 5 * events
 
 
-SAYS = (
+SAYS: tuple[dict[str, object], ...] = (
     {"role": "assistant"},
     {"role": "assistant", "content": None},
     {"content": ""},
