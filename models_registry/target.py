@@ -219,6 +219,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     order: int = UNORDERED
     """Deployments with a lower number are asked before those with a higher one."""
+    cooldown_s: float | None = None
+    """Its first cooldown. None: the one of `router_settings`."""
     peers: int = 1
     """How many deployments its model has, with this one."""
     group: str = ""

@@ -46,6 +46,7 @@ TRIED_ONCE = (
     "tests/e2e/faults/",
     "tests/e2e/test_customers.py",
     "tests/e2e/test_governance.py",
+    "tests/e2e/test_limited_providers.py",
     "tests/e2e/test_spendthrift.py",
     "tests/e2e/test_tags_and_projects.py",
     "tests/e2e/test_upstream_kill.py",

@@ -1,4 +1,10 @@
-"""A stream from a provider to a client, from its first event to its end."""
+"""A stream from a provider to a client, from its first event to its end.
+
+The first events of many providers only open the answer: OpenAI's `response.created`, Anthropic's
+`message_start`, a chunk that has the role alone. The failures that often follow them, such as a used up quota
+or an overload, would come too late for another attempt if the client had been sent the opening. So an opening
+is kept until the answer says something, for OPENING_S and OPENING_BYTES at most.
+"""
 
 import asyncio
 import time
@@ -15,6 +21,10 @@ from schema.errors.base import GatewayError
 from schema.errors.upstream import UpstreamMalformed, UpstreamTimeout
 from schema.usage import Usage
 
+OPENING_S = 2.0
+"""How long events are kept that only open an answer."""
+OPENING_BYTES = 64 * 1024
+"""How many bytes of such events are kept."""
 END_S = 0.2
 """How long the gateway waits for the end of a body whose answer is complete. A connection whose body was read
 to its end can be used again."""
@@ -67,6 +77,8 @@ class Relay:
         self._first: bytes | Broken = b""
         self._head = StreamHead(name)
         self._wait = wait
+        self._late: asyncio.Task[bytes | None] | None = None
+        """The next read, which had begun when an opening had been kept for long enough."""
         self._comments_since: float | None = None
         """When the first comment after the last event came, by `time.monotonic()`. None: an event came
         last."""
@@ -82,9 +94,9 @@ class Relay:
         wait: EventWait,
         name: str = "",
     ) -> "Relay":
-        """Read up to the first event. Where the provider fails before it, the error is raised here, and the
-        caller gets a status in place of a stream. `name` is what the client is told that the model is
-        called. Empty: what the provider says."""
+        """Read until the answer says something, or its opening was kept for long enough. Where the provider
+        fails before that, the error is raised here, and the caller gets a status in place of a stream. `name`
+        is what the client is told that the model is called. Empty: what the provider says."""
         relay = cls(response, parser, hold=hold, bounds=bounds, wait=wait, name=name)
         first: bytes | Broken = b""
         async for data in relay._chunks:
@@ -93,32 +105,69 @@ class Relay:
                 relay._commented(wait.first_s)
                 wait.silence.comment(data)
                 continue
-            if isinstance(first, Broken):
-                if not first.ahead:
-                    raise first.failure.error()
-                break
             if first:
                 break
         else:
             first = parser.close()
-            if isinstance(first, Broken):
-                raise first.failure.error()
-        relay._first = relay._told(first)
         relay._comments_since = None
+        if not (parser.has_said or parser.done):
+            first = await relay._after_opening(first)
+        relay._first = relay._told(first)
         hold.first_token()
         return relay
+
+    async def _after_opening(self, kept: bytes | Broken) -> bytes | Broken:
+        """The opening with what follows it. Raises the error of a provider that fails before it said
+        anything."""
+        parser, until = self._parser, time.monotonic() + OPENING_S
+        while isinstance(kept, bytes) and not (parser.has_said or parser.done):
+            if len(kept) > OPENING_BYTES:
+                return kept
+            read = asyncio.ensure_future(anext(self._chunks, None))
+            try:
+                await asyncio.wait((read,), timeout=max(0.0, until - time.monotonic()))
+            except asyncio.CancelledError:
+                _drop(read)
+                self._opened()
+                raise
+            if not read.done():
+                self._late = read
+                return kept
+            try:
+                data = read.result()
+                more = parser.close() if data is None else parser.feed(data)
+                self._noticed(data)
+            except GatewayError:
+                self._opened()
+                raise
+            if isinstance(more, Broken):
+                kept = msgspec.structs.replace(more, ahead=kept + more.ahead)
+            else:
+                kept += more
+        if isinstance(kept, Broken) and not parser.has_said:
+            if kept.ahead:
+                self._opened()
+            raise kept.failure.error()
+        return kept
+
+    def _opened(self) -> None:
+        """The answer ends in its opening: the hold is ended by whoever knows whether another attempt is
+        made."""
+        if self._hold is not None:
+            self._hold.opened(self._produced())
 
     async def events(self) -> AsyncIterator[bytes]:
         """The stream as SSE. A stream that breaks raises its GatewayError, after the attempt was booked."""
         parser, out = self._parser, self._first
-        feed = parser.feed
+        feed, (late, self._late) = parser.feed, (self._late, None)
         try:
             while isinstance(out, bytes):
                 if out:
                     yield out
                 if parser.done:
                     break
-                data = await anext(self._chunks, None)
+                data = await (anext(self._chunks, None) if late is None else late)
+                late = None
                 if data is None:
                     out = parser.close()
                 else:
@@ -144,6 +193,13 @@ class Relay:
             self._fail(error)
             raise UpstreamMalformed("The provider's stream could not be read.") from error
 
+    def _noticed(self, data: bytes | None) -> None:
+        """Something came, or nothing comes any more. Raises UpstreamTimeout as `_commented` does."""
+        if data is not None and data.startswith(COMMENT):
+            self._commented(self._wait.idle_s)
+        else:
+            self._comments_since = None
+
     def _commented(self, limit_s: float) -> None:
         """A comment came. Raises UpstreamTimeout where nothing else has come for too long."""
         now = time.monotonic()
@@ -167,6 +223,8 @@ class Relay:
     def close(self, error: GatewayError | None = None) -> None:
         """Close the connection to the provider. A hold that has not ended is ended with what was produced."""
         self._response.close()
+        if self._late is not None:
+            _drop(self._late)
         hold, self._hold = self._hold, None
         if hold is None:
             return
@@ -210,3 +268,9 @@ class Relay:
             if usage is not None or tier is None
             else msgspec.structs.replace(booked, service_tier=tier)
         )
+
+
+def _drop(read: "asyncio.Future[bytes | None]") -> None:
+    """Nobody waits for this read any more. What it ends with is looked at, so that nobody is told of it."""
+    read.cancel()
+    read.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -20,6 +20,9 @@ class WrappedHold:
     def first_token(self) -> None:
         self._hold.first_token()
 
+    def opened(self, usage: Usage) -> None:
+        self._hold.opened(usage)
+
     def answered(self, response_id: str | None) -> None:
         self._hold.answered(response_id)
 

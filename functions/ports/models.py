@@ -296,7 +296,12 @@ class Hold(Protocol):
         ...
 
     def first_token(self) -> None:
-        """The first event of a stream came."""
+        """The first event of a stream came that the client is sent."""
+        ...
+
+    def opened(self, usage: Usage) -> None:
+        """The provider began an answer, and the attempt ends before the answer said anything: the client was
+        sent nothing of it. `usage` is booked in place of the whole bound."""
         ...
 
     def answered(self, response_id: str | None) -> None:

@@ -90,6 +90,10 @@ CONTENT_CODE = "content_policy_violation"
 OVERFLOW = re.compile(
     r"exceed_context_size|exceeds the available context size"  # llama.cpp
     r"|maximum context length"  # OpenAI, vLLM, DeepSeek, OpenRouter
+    r"|longer than the model's context length"  # SGLang
+    r"|context length of only"  # LM Studio
+    r"|`inputs` tokens \+ `max_new_tokens` must be <="  # TGI
+    r"|maximum prompt length is"  # xAI
     r"|prompt is too long|exceed context limit"  # Anthropic
     r"|prompt too long|exceeds the context length"  # Ollama
     r"|input tokens exceeds maximum length|Input is too long for requested model"  # Bedrock

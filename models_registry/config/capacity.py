@@ -17,6 +17,7 @@ from schema.window import check_duration
 MAX_ORDER = UNORDERED - 1
 MAX_BUDGET_USD = Decimal(10**9)
 MAX_WEIGHT = Decimal(10**9)
+MAX_COOLDOWN_S = Decimal(86_400)
 ENFORCE = "enforce_model_rate_limits"
 USAGE_STRATEGIES = ("usage-based-routing", "usage-based-routing-v2")
 """Strategies under which `rpm` and `tpm` are limits, as at LiteLLM."""
@@ -29,6 +30,7 @@ class PlaceAmongOthers(NamedTuple):
     """Fields of a target."""
 
     order: int
+    cooldown_s: float | None
     tags: frozenset[str]
     region: str
     rpm: int | None
@@ -50,6 +52,7 @@ def place_of(config: Config, provider: Provider, deployment: Deployment) -> Plac
     region = next((each for each in (*regions, info_region) if isinstance(each, str) and each), "")
     return PlaceAmongOthers(
         order=order,
+        cooldown_s=_cooldown_s(params.cooldown_time, f"{path}.cooldown_time"),
         tags=frozenset(params.tags or ()),
         region=region,
         rpm=params.rpm,
@@ -73,6 +76,10 @@ def limits_rates(router: RouterSettings) -> bool:
         or bool(router.enable_pre_call_checks)
         or ENFORCE in (router.optional_pre_call_checks or ())
     )
+
+
+def _cooldown_s(given: Number | None, path: str) -> float | None:
+    return None if given is None else float(number(given, path, most=MAX_COOLDOWN_S))
 
 
 def _capacity(router: RouterSettings, provider: Provider, deployment: Deployment) -> Capacity | None:

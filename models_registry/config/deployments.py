@@ -165,6 +165,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         price=pricing.price(model, at),
         weight=weight,
         order=among.order,
+        cooldown_s=among.cooldown_s,
         tags=among.tags,
         region=among.region,
         rpm=among.rpm,

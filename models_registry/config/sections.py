@@ -42,6 +42,8 @@ class LitellmParams(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel_requests: Count | None = None
     order: int | None = None
     """Deployments with a lower number are asked first."""
+    cooldown_time: Number | None = None
+    """The seconds of the deployment's first cooldown, in place of the router's."""
     tags: list[str] | None = None
     region_name: str | None = None
     max_budget: Number | None = None

@@ -22,6 +22,7 @@ from models_registry.prices.price import Price
 from models_registry.registry import pick
 from models_registry.routing.cooldowns import cools
 from models_registry.routing.fleet import DeploymentHealth, Fleet, Standing
+from models_registry.routing.tag_wish import wish_of
 from models_registry.target import Target
 
 MARGIN = 0.75
@@ -294,15 +295,14 @@ def _pull(target: Target, kept: str) -> float:
 def _tagged(targets: Sequence[Target], choice: ChoiceRules, traits: CallTraits) -> set[int]:
     """The places of deployments that are for these tags. Without a tag in the request: those with the tag
     `default`, else all."""
-    tags = frozenset(traits.tags)
-    default = {place for place, target in enumerate(targets) if DEFAULT_TAG in target.tags}
-    if not tags:
-        return default or set(range(len(targets)))
-    found = {
-        place
-        for place, target in enumerate(targets)
-        if target.tags and (target.tags & tags if choice.any_tag else tags <= target.tags)
-    }
+    wish = wish_of(tuple(traits.tags))
+    if wish.is_unclear:
+        return set()
+    places = {place for place, target in enumerate(targets) if wish.permits(target.tags)}
+    default = {place for place in places if DEFAULT_TAG in targets[place].tags}
+    if not wish.some:
+        return places if wish.all else default or places
+    found = {place for place in places if wish.likes(targets[place].tags, any_tag=choice.any_tag)}
     return found or default
 
 

@@ -189,8 +189,10 @@ class Fleet:
 
     def failed(self, target: Target, error: GatewayError, now: float) -> bool:
         """An attempt failed. True where a cooldown began, or became longer."""
-        standing = self.get((target.model_id, target.model))
-        cooled = note_failure(standing.record, error, now, self.rules, alone=target.peers == 1)
+        standing, rules = self.get((target.model_id, target.model)), self.rules
+        if target.cooldown_s is not None:
+            rules = msgspec.structs.replace(rules, span_s=target.cooldown_s)
+        cooled = note_failure(standing.record, error, now, rules, alone=target.peers == 1)
         if target.peers > 1 and standing.record.in_a_row:
             standing.first.add(max(FAILURE_MS, standing.first.ms), now)
             standing.token.add(max(FAILURE_TOKEN_MS, standing.token.ms), now)

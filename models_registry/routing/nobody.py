@@ -5,6 +5,7 @@ from collections.abc import Collection
 from models_registry.drops import Drop, Reason
 from models_registry.routing.choice import CallTraits
 from models_registry.routing.failures import FailureKind
+from models_registry.routing.tag_wish import wish_of
 from schema.errors.base import GatewayError
 from schema.errors.models import NoDeploymentFits, NotLocal
 from schema.errors.requests import ContextLengthExceeded
@@ -29,9 +30,11 @@ def error_of(model: str, drops: Collection[Drop], traits: CallTraits) -> Gateway
         )
     if Reason.OTHER_TAGS in reasons:
         tags = ", ".join(sorted(traits.tags)[:10])
+        unclear = wish_of(tuple(traits.tags)).is_unclear
+        more = " Behind `!` stands a tag, or one with groups such as `(a|b)`, and no other pattern."
         return NoDeploymentFits(
             f"No deployment of the model `{model}` is for the tags of this request: {tags or 'none'} "
-            "(enable_tag_filtering).",
+            f"(enable_tag_filtering).{more if unclear else ''}",
             param="tags",
         )
     return NoDeploymentFits(

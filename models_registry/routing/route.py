@@ -204,8 +204,7 @@ class Route:
             self._leave_untried(leg, Reason.CONTEXT_TOO_SMALL if too_long else Reason.SAME_ANSWER)
             return False
         if self.retries >= most:
-            self._leave_untried(leg, Reason.NO_RETRIES_LEFT)
-            return False
+            return self._next_order(leg)
         pause_s = inf if again is Again.ELSEWHERE else self._pause_s(error)
         if pause_s == inf:
             reason = Reason.SAME_ANSWER if again is Again.ELSEWHERE else Reason.STAYS_AWAY
@@ -226,6 +225,22 @@ class Route:
             return False
         self.retries += 1
         self._go(leg, places, wait_s, view)
+        return True
+
+    def _next_order(self, leg: Leg) -> bool:
+        """No retry is left. The deployments of the next `order` are asked all the same, each as a fallback of
+        the one before."""
+        view = self._look()
+        fresh = [
+            place
+            for place in sift(leg.model, leg.targets, view).fit
+            if place not in leg.ready_s and leg.targets[place].order > self.target.order
+        ]
+        if not fresh or not self._options.falls_back:
+            self._leave_untried(leg, Reason.NO_RETRIES_LEFT)
+            return False
+        leg.ready_s[self._place] = inf
+        self._go(leg, fresh, 0.0, view)
         return True
 
     def _go_round(self, leg: Leg, error: GatewayError) -> bool:

@@ -44,6 +44,11 @@ class AnswerStream(Protocol):
     def produced_bytes(self) -> int: ...
 
     @property
+    def has_said(self) -> bool:
+        """Whether `produced_bytes` is above 0. It is known sooner."""
+        ...
+
+    @property
     def most_bytes(self) -> int:
         """At least `produced_bytes`. It is known without a look at the bytes that were sent on."""
         ...
@@ -130,6 +135,10 @@ class SaidBytes:
     """Counts what the model said and nothing else, so that the three counts of AnswerStream are one."""
 
     produced_bytes = 0
+
+    @property
+    def has_said(self) -> bool:
+        return self.produced_bytes > 0
 
     @property
     def most_bytes(self) -> int:

@@ -184,6 +184,9 @@ class NoBooks:
     def first_token(self) -> None:
         return None
 
+    def opened(self, usage: Usage) -> None:
+        return None
+
     def answered(self, response_id: str | None) -> None:
         return None
 

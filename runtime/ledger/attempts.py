@@ -286,6 +286,7 @@ class AttemptHold:
     __slots__ = (
         "_ended",
         "_ledger",
+        "_opened",
         "admission",
         "attempt",
         "bounds",
@@ -308,6 +309,7 @@ class AttemptHold:
         self.response_id: str | None = None
         self._ledger = ledger
         self._ended = False
+        self._opened: Usage | None = None
         self.watched = False
         self.debt: Debt | None = None
 
@@ -321,6 +323,9 @@ class AttemptHold:
             if self.watched:
                 self._ledger.stream_began(self.attempt.target)
 
+    def opened(self, usage: Usage) -> None:
+        self._opened = usage
+
     def answered(self, response_id: str | None) -> None:
         self.response_id = response_id
 
@@ -332,9 +337,12 @@ class AttemptHold:
 
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
         ending = ending_of_failure(error, usage, self.bounds.usage, self.attempt.target)
+        if ending.outcome is Outcome.UNCERTAIN and self._opened is not None:
+            ending = ending_of_failure(error, self._opened, self.bounds.usage, self.attempt.target)
         self._end(ending if final else msgspec.structs.replace(ending, final=False))
 
     def cancel(self, usage: Usage) -> None:
+        usage = usage if self._opened is None else self._opened
         self._end(Ending(outcome=Outcome.CANCELLED, usage=usage, http_status=CLIENT_LEFT))
 
     async def charged(self) -> None:

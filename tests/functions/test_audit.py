@@ -20,8 +20,8 @@ from schema.errors.requests import InvalidRequest
 from schema.errors.rows import NotFound
 from tests.functions.contexts import ADMIN, make_call
 from tests.functions.governed import House, bodies, found, in_house
-from tests.runtime.test_invoke import MASTER
-from tests.runtime.test_invoke import House as InvokeHouse
+from tests.runtime.in_process import MASTER
+from tests.runtime.in_process import House as InvokeHouse
 
 
 async def exported(house: House, **query: str) -> bytes:

@@ -450,18 +450,18 @@ async def left_after(pieces: int, model: str, chunks: list[bytes], **fields: Any
 def test_a_cancelled_stream_is_booked_at_a_token_a_byte_and_never_above_the_callers_limit() -> None:
     chunks = answers.openai_stream()[:4]
     shown = sum(map(len, answers.TEXT[:3])) + UNRECEIVED_TOKENS
-    free = asyncio.run(left_after(4, "gpt", chunks))
+    free = asyncio.run(left_after(3, "gpt", chunks))
     assert (free.completion_tokens, free.estimated, free.outcome) == (shown, True, Outcome.CANCELLED)
-    capped = asyncio.run(left_after(4, "gpt", chunks, max_tokens=3))
+    capped = asyncio.run(left_after(3, "gpt", chunks, max_tokens=3))
     assert (capped.completion_tokens, capped.estimated) == (3, True)
     assert capped.cost_nano < free.cost_nano
 
 
 def test_what_claude_said_of_its_input_stays_where_the_client_leaves() -> None:
-    row = asyncio.run(left_after(4, "claude", answers.anthropic_stream()[:5]))
+    row = asyncio.run(left_after(2, "claude", answers.anthropic_stream()[:5]))
     assert (row.prompt_tokens, row.estimated) == (answers.PROMPT_TOKENS, True)
     assert row.completion_tokens == sum(map(len, answers.TEXT[:2])) + UNRECEIVED_TOKENS
-    capped = asyncio.run(left_after(4, "claude", answers.anthropic_stream()[:5], max_tokens=4))
+    capped = asyncio.run(left_after(2, "claude", answers.anthropic_stream()[:5], max_tokens=4))
     assert capped.completion_tokens == 4
 
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from models_registry.dialects import Dialect
 from models_registry.model_names import permits
-from models_registry.priced_models import price_named
 from models_registry.registry import Registry
 from models_registry.routing.route import Route
 from models_registry.shown_models import ShownModels
@@ -34,6 +33,9 @@ def registry(*entries: dict[str, Any], **settings: Any) -> Registry:
     checked = check({"model_list": list(entries), **settings}, {})
     assert checked.errors == ()
     return checked.registry
+
+
+WILD = (entry("gpt", "openai/gpt-4"), entry("openai/*", "openai/*"), entry("claude-*", "anthropic/claude-*"))
 
 
 def test_a_name_leads_to_its_deployment() -> None:
@@ -578,86 +580,6 @@ def test_a_lone_star_lets_the_caller_name_the_provider() -> None:
     assert [target.model for target in found.values()] == ["gpt-4o", "claude-sonnet-4-6", "gpt-4o"]
     with pytest.raises(ModelNotFound):
         checked.registry.target("nobody/x", allowed=(), roll=0.5)
-
-
-def input_usd(found: Registry, provider: str, model: str) -> float | None:
-    """The price of a million prompt tokens."""
-    price = price_named(found, provider, model)
-    return None if price is None else price.input / 10**9
-
-
-def test_a_model_without_a_deployment_has_its_list_price_whatever_another_one_costs() -> None:
-    listed = registry(entry("openai/*", "openai/*"))
-    own = registry(
-        entry("gpt", "openai/gpt-4", input_cost_per_token=0.5, base_model="gpt-4"),
-        entry("mini", "openai/my-mini", model_info={"base_model": "gpt-4o-mini"}),
-    )
-    assert input_usd(own, "openai", "gpt-4") == 500_000
-    for model in ("gpt-4o-mini", "gpt-4o"):
-        assert input_usd(own, "openai", model) == input_usd(listed, "openai", model) is not None
-    assert input_usd(own, "openai", "no-such-model") is None
-    assert input_usd(own, "anthropic", "claude-3-opus") is None
-
-
-def test_a_model_that_a_wildcard_covers_costs_what_the_wildcard_says() -> None:
-    found = registry(
-        entry("gpt-*", "openai/gpt-*", input_cost_per_token=0.25, output_cost_per_token=0.5),
-        entry("o", "openai/o3", input_cost_per_token=0.5, output_cost_per_token=1),
-    )
-    assert input_usd(found, "openai", "gpt-4o-mini") == 250_000
-    assert input_usd(found, "openai", "o4-mini") != 250_000
-
-
-WILD = (entry("gpt", "openai/gpt-4"), entry("openai/*", "openai/*"), entry("claude-*", "anthropic/claude-*"))
-
-
-def listed(*lists: AllowedModels, groups: dict[str, Any] | None = None) -> list[str]:
-    more = () if groups is None else ({**entry("ollama/*", "ollama/*"), "model_info": groups},)
-    return [card.id for card in ShownModels(registry(*WILD, *more)).cards(allowed=lists)]
-
-
-@pytest.mark.parametrize(
-    ("lists", "ids"),
-    [
-        ((), ["gpt", "openai/*", "claude-*"]),
-        ((("openai/gpt-4o", "claude-sonnet-4-6"),), ["openai/gpt-4o", "claude-sonnet-4-6"]),
-        ((("gpt", "openai/gpt-4o", "no-such-model"),), ["gpt", "openai/gpt-4o"]),
-        ((("openai/gpt-4*",),), ["openai/gpt-4*"]),
-        ((("openai/*", "openai/gpt-4o"),), ["openai/gpt-4o", "openai/*"]),
-        ((("openai/gpt-4o", "openai/o3"), ("openai/o3",)), ["openai/o3"]),
-        ((("openai/gpt-4o",), ("openai/*",)), ["openai/gpt-4o"]),
-        ((("openai/gpt-4o",), ("claude-*",)), []),
-        ((("*",), ("openai/gpt-4o",)), ["openai/gpt-4o"]),
-        ((("all-proxy-models",),), ["gpt", "openai/*", "claude-*"]),
-        ((("x" * 300, "nothing/*", "cohere/command"),), []),
-    ],
-)
-def test_names_that_a_list_gives_are_listed_under_wildcards(
-    lists: tuple[tuple[str, ...], ...], ids: list[str]
-) -> None:
-    levels = ("key", "team", "user")
-    assert listed(*(AllowedModels(levels[at], names) for at, names in enumerate(lists))) == ids
-
-
-def test_an_access_groups_wildcard_is_listed_as_it_is_written() -> None:
-    assert listed(AllowedModels("key", ("mine",)), groups={"access_groups": ["mine"]}) == ["ollama/*"]
-
-
-@pytest.mark.parametrize("name", ["openai/gpt-4o", "claude-sonnet-4-6", "gpt", "openai/*"])
-def test_what_may_be_called_or_is_listed_can_be_shown(name: str) -> None:
-    models = ShownModels(registry(*WILD))
-    card = models.card(name, allowed=())
-    assert card is not None
-    assert card.id == name
-    mine = models.card(name, allowed=(AllowedModels("key", (name,)),))
-    assert mine == card
-
-
-@pytest.mark.parametrize("name", ["cohere/command", "openai/", "*", "claude-*-x", "openai/gpt-*"])
-def test_what_nobody_can_call_and_nobody_lists_can_not_be_shown(name: str) -> None:
-    models = ShownModels(registry(*WILD))
-    assert models.card(name, allowed=()) is None
-    assert models.card("openai/gpt-4o", allowed=ONLY_GPT) is None
 
 
 @pytest.mark.parametrize("name", ["openai/*", "*", "claude-*", "openai/gpt-*", "openai/**", "no*such"])

@@ -13,7 +13,7 @@ from runtime.bodies.storage_policy import StoragePolicy
 from schema.errors.upstream import ProviderError
 from tests.fakes import answers
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.runtime.test_invoke import ASK, MASTER, Client, House, ask, handle, scope_of
+from tests.runtime.in_process import ASK, MASTER, Client, House, ask, handle, scope_of
 
 
 class Copies(BodyKeeper):

@@ -24,7 +24,7 @@ from schema.errors.overload import SHUTTING_DOWN
 from tests.e2e.conftest import config_for
 from tests.fakes.hostile_upstream import HostileUpstream
 from tests.functions.contexts import make_registry, make_router
-from tests.runtime.test_invoke import Client, House, body_of, scope_of
+from tests.runtime.in_process import Client, House, body_of, scope_of
 
 FAILURES: tuple[dict[str, Any], ...] = (
     {"model": "hostile/status_400_context"},

@@ -8,7 +8,7 @@ import pytest
 from schema.errors.upstream import UpstreamUnreachable
 from tests.fakes import answers
 from tests.fakes.upstream import Answer, FakeUpstream
-from tests.runtime.test_invoke import Client, House, ask, handle, scope_of
+from tests.runtime.in_process import Client, House, ask, handle, scope_of
 
 FROM_PROVIDER = {"x-request-id": "req_1", "set-cookie": "session=1", "Content-Type": "application/json"}
 GOOD = Answer(body=answers.openai_chat(), headers=FROM_PROVIDER, took_s=0.25)

@@ -59,6 +59,10 @@ class OpenAIStream(BlockRelaying):
         return self._window.counted
 
     @property
+    def has_said(self) -> bool:
+        return self._window.has_said
+
+    @property
     def most_bytes(self) -> int:
         return self._window.most
 

@@ -1,5 +1,7 @@
 """The last bytes of a stream that were relayed to the client and are not yet counted."""
 
+import re
+
 import msgspec
 
 from models_registry.backends.openai.chunks import CHUNKS, ENDS, NEXT_VALUE, ReadChoice, split_events
@@ -9,6 +11,8 @@ from models_registry.backends.openai.lengths import length_of, text_length
 FINISH = b'"finish_reason":"'
 NO_FINISH = (b'"', b'error"')
 """The words after FINISH of an answer that did not end (an empty one), or that failed (`error`)."""
+SAID = re.compile(rb'"(?:content|reasoning_content|arguments)":"[^"]')
+"""A piece that is not empty of what `length_of` counts."""
 WINDOW_BYTES = 64 * 1024
 """How much of what was relayed is kept until it is counted."""
 SMALL_BLOCKS = 16
@@ -66,6 +70,12 @@ class Window:
         """Bytes of all text so far."""
         self._take_apart()
         return self._total
+
+    @property
+    def has_said(self) -> bool:
+        """Whether `counted` is above 0. A block in which a text stands in the commonest spelling is not taken
+        apart for it."""
+        return self._total > 0 or any(map(SAID.search, self._blocks)) or self.counted > 0
 
     @property
     def most(self) -> int:

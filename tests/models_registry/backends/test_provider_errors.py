@@ -279,6 +279,10 @@ def test_retry_after_is_kept_in_seconds(headers: dict[str, str], wait_s: float |
         (400, {"error": "the input length exceeds the context length"}),
         (500, {"error": {"message": "the request exceeds the available context size"}}),
         (413, {"error": {"message": "Please reduce: maximum context length"}}),
+        (400, {"message": "The input (9 tokens) is longer than the model's context length (8 tokens)."}),
+        (400, {"error": "The model is loaded with context length of only 4096 tokens."}),
+        (422, {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096."}),
+        (400, {"error": "This model's maximum prompt length is 8 but the request contains 9 tokens."}),
     ],
 )
 def test_a_prompt_that_is_too_long_has_one_code_everywhere(status: int, body: object) -> None:

@@ -136,6 +136,18 @@ def test_a_weight_out_of_range_is_refused_by_path(value: Any) -> None:
     assert refusal(weight=value).startswith("weight: expected a number of zero or more, up to 1000000000")
 
 
+@pytest.mark.parametrize("value", [*NUMBERS, 86_401])
+def test_a_cooldown_out_of_range_is_refused_by_path(value: Any) -> None:
+    said = refusal(cooldown_time=value)
+    assert said.startswith("cooldown_time: expected a number of zero or more, up to 86400")
+
+
+def test_a_deployment_may_have_a_cooldown_of_its_own() -> None:
+    assert compiled(cooldown_time="120").cooldown_s == 120.0
+    assert compiled(cooldown_time=0).cooldown_s == 0.0
+    assert compiled().cooldown_s is None
+
+
 def test_the_limits_themselves_are_in_range() -> None:
     target = compiled(input_cost_per_token=1000, timeout=604_800, weight="1e9")
     assert target.price is not None

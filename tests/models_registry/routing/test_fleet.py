@@ -147,3 +147,15 @@ def test_what_is_forgotten_first_is_what_nobody_calls(monkeypatch: pytest.Monkey
     found = fleet.find(A)
     assert found is not None
     assert found.in_flight == 1
+
+
+def test_a_deployment_with_a_cooldown_of_its_own_is_left_alone_for_as_long() -> None:
+    fleet, patient = Fleet(), target("a", cooldown_s=120.0)
+    limited = ProviderError("no", status=429)
+    fleet.failed(patient, limited, NOW)
+    assert module.is_cooling(fleet.find(patient), NOW + 119)
+    assert not module.is_cooling(fleet.find(patient), NOW + 121)
+    fleet.failed(patient, limited, NOW + 121)
+    assert module.is_cooling(fleet.find(patient), NOW + 121 + 239), "the second one is twice as long"
+    fleet.failed(target("b"), limited, NOW)
+    assert not module.is_cooling(fleet.find(target("b")), NOW + 6), "the router's"

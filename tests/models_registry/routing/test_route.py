@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_registry.drops import Reason
 from models_registry.routing.failures import POLICIES, FailureKind
 from models_registry.routing.retries import LONGEST_WAIT_S
 from models_registry.routing.route import MOST_ATTEMPTS, MOST_WAITING_S, Route
@@ -477,3 +478,39 @@ def test_every_way_ends(
 def test_the_defaults_are_the_peers() -> None:
     routing = Routing()
     assert (routing.retries, routing.max_fallbacks, routing.on_bad_request) == (2, 5, True)
+
+
+def ordered(*orders: int | None, **router: Any) -> dict[str, Any]:
+    """Deployments of one model with these orders."""
+    given = config(*["m"] * len(orders), **router)
+    for entry, order in zip(given["model_list"], orders, strict=True):
+        entry["litellm_params"] |= {} if order is None else {"order": order}
+    return given
+
+
+@pytest.mark.parametrize("options", [AS_CONFIGURED, RouteOptions(retries=0)])
+def test_the_next_order_is_asked_also_where_no_retries_are_left(options: RouteOptions) -> None:
+    given = ordered(1, 2, None, num_retries=0, fallbacks=[{"m": ["n"]}])
+    given["model_list"].append({**given["model_list"][0], "model_name": "n", "model_info": {"id": "n/a"}})
+    assert walked(route(given, options=options), provider(500)) == ["m/a", "m/b", "m/c", "n/a"]
+    assert walked(route(given, options=options), provider(401)) == ["m/a", "m/b", "m/c", "n/a"]
+
+
+def test_retries_come_before_the_next_order_and_it_is_no_retry() -> None:
+    way = route(ordered(1, 1, 1, 2, num_retries=1))
+    assert len(walked(way, provider(500))) == 3
+    assert (way.target.model_id, way.retries) == ("m/d", 1)
+    assert Reason.NO_RETRIES_LEFT in {drop.reason for drop in way.drops}
+
+
+def test_the_next_order_is_not_asked_where_the_request_is_wrong_or_wants_no_fallback() -> None:
+    assert walked(route(ordered(1, 2, num_retries=0)), provider(400)) == ["m/a"]
+    alone = RouteOptions(falls_back=False)
+    assert walked(route(ordered(1, 2, num_retries=0), options=alone), provider(500)) == ["m/a"]
+
+
+def test_a_wildcards_next_order_is_asked() -> None:
+    given = ordered(1, 2, num_retries=0)
+    for entry in given["model_list"]:
+        entry["model_name"] = "w/*"
+    assert walked(route(given, "w/x"), provider(500)) == ["m/a", "m/b"]

@@ -15,7 +15,7 @@ from runtime.commands.invoke_once import call
 from schema.errors.base import GatewayError
 from schema.errors.upstream import UpstreamCut
 from schema.wire import Wire
-from tests.runtime.test_invoke import MASTER, House
+from tests.runtime.in_process import MASTER, House
 
 
 class Nothing(Wire, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ from tests.fakes import answers
 from tests.fakes.authority import FakeFinder, Silence
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.runtime.identity.test_authenticator import KEY, record_of
-from tests.runtime.test_invoke import House
+from tests.runtime.in_process import House
 
 CHOSEN = "a-name-that-a-caller-chose"
 

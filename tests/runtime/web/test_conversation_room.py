@@ -11,7 +11,7 @@ from functions.responses import input_items, responses, retrieve
 from runtime.intake.body_room import BodyRoom
 from tests.fakes.ports import NoContexts
 from tests.fakes.state import FakeState
-from tests.runtime.test_invoke import ROOM, Client, House, body_of, handle, scope_of
+from tests.runtime.in_process import ROOM, Client, House, body_of, handle, scope_of
 
 
 class OneConversation(FakeState):

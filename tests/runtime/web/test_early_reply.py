@@ -18,7 +18,7 @@ from tests.fakes import answers
 from tests.fakes.state import FakeState
 from tests.fakes.upstream import Answer, FakeResponse, FakeUpstream
 from tests.functions.contexts import CONFIG, make_router
-from tests.runtime.test_invoke import Client, House, Message, ask, body_of, scope_of
+from tests.runtime.in_process import Client, House, Message, ask, body_of, scope_of
 
 EVERY_S = 0.01
 STREAM = Answer(chunks=answers.openai_stream())

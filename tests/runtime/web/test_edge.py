@@ -21,7 +21,7 @@ from runtime.web.edge import HttpOptions
 from runtime.web.mount import mount
 from schema.models import ModelsQuery
 from tests.runtime.identity.test_authenticator import KEY
-from tests.runtime.test_invoke import ASK, MASTER, MAX_BODY, ROOM, House
+from tests.runtime.in_process import ASK, MASTER, MAX_BODY, ROOM, House
 
 PAGE = "https://chat.example"
 OTHER = "https://evil.example"

@@ -14,7 +14,7 @@ from runtime.catalog import entries
 from runtime.web.fast_path import App
 from runtime.web.mount import mount
 from tests.runtime.identity.test_authenticator import KEY
-from tests.runtime.test_invoke import MASTER, House
+from tests.runtime.in_process import MASTER, House
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 SERVED = {

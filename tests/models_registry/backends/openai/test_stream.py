@@ -347,3 +347,32 @@ def test_a_stream_that_comes_event_by_event_keeps_little(events: int) -> None:
         assert parser.feed(event) == event
     assert sum(map(len, parser._window._blocks)) < 4096
     assert parser.produced_bytes == 5 * events
+
+
+SAYS: tuple[dict[str, object], ...] = (
+    {"role": "assistant"},
+    {"role": "assistant", "content": None},
+    {"content": ""},
+    {"content": "x"},
+    {"reasoning": "x"},
+    {"reasoning_content": ""},
+    {"reasoning_content": '"'},
+    {"refusal": "no"},
+    {"tool_calls": []},
+    {"tool_calls": [{"index": 0, "function": {"name": "", "arguments": ""}}]},
+    {"tool_calls": [{"index": 0, "function": {"name": "look", "arguments": ""}}]},
+    {"tool_calls": [{"index": 0, "function": {"arguments": "{"}}]},
+    {"x": {"content": ""}},
+)
+
+
+@given(st.lists(st.sampled_from(SAYS), max_size=4), st.booleans())
+def test_whether_anything_was_said_is_whether_anything_was_counted(
+    deltas: list[dict[str, object]], together: bool
+) -> None:
+    events = [piece(delta) for delta in deltas]
+    parser, counts = make(), make()
+    for block in [b"".join(events)] if together else events:
+        parser.feed(block)
+        counts.feed(block)
+        assert parser.has_said == (counts.produced_bytes > 0)

@@ -1,0 +1,199 @@
+"""The opening of a stream, which says nothing yet: a provider that fails then is not the last one asked."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from functions.calls import relay as module
+from functions.chat import chat
+from functions.messages import messages
+from functions.ports.context import ModelContext
+from functions.responses import responses
+from models_registry.bounds.text import UNRECEIVED_TOKENS
+from schema.chat import ChatRequest, Message
+from schema.errors.base import GatewayError
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamTimeout
+from schema.ledger.rows import Outcome, SpendRow
+from schema.messages import MessagesRequest
+from schema.responses import ResponsesRequest
+from tests.fakes import answers, responses_answers
+from tests.fakes.ledger import FakeLedger
+from tests.fakes.upstream import Answer, FakeUpstream
+from tests.functions.contexts import model_ctx
+
+HELLO = msgspec.json.encode([{"role": "user", "content": "Say hello."}])
+ROLE, *REST = answers.openai_stream()
+CREATED = responses_answers.sse(responses_answers.events()[:2])
+STARTED = answers.anthropic_stream()[:2]
+OVERLOADED = answers.sse([{"error": {"message": "overloaded", "type": "server_error", "code": "overloaded"}}])
+NO_QUOTA = (
+    b'event: error\ndata: {"type":"error","sequence_number":2,"code":"insufficient_quota",'
+    b'"message":"You exceeded your current quota","param":null}\n\n'
+)
+BUSY = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
+MODELS = {"openai": "gpt-4", "anthropic": "claude-3-5-haiku-20241022"}
+Ask = Callable[[ModelContext], Awaitable[Any]]
+
+
+def config(provider: str = "openai", native: bool = False, **router: Any) -> dict[str, Any]:
+    """Two deployments, the first of which comes first. `native`: at the provider's own address, which takes
+    Responses."""
+    params = {"api_key": "sk-x", "input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6}
+    entries = [
+        {
+            "model_name": "m",
+            "litellm_params": {
+                **params,
+                "model": f"{provider}/{MODELS[provider]}",
+                **({} if native else {"api_base": f"http://{id}.test/v1"}),
+                "order": id,
+            },
+            "model_info": {"id": f"deployment-{id}"},
+        }
+        for id in (1, 2)
+    ]
+    return {"model_list": entries, "router_settings": {"num_retries": 1} | router}
+
+
+async def ask_chat(ctx: ModelContext) -> Any:
+    hello = [Message(role="user", content="Say hello.")]
+    return await chat(ChatRequest(model="m", messages=hello, max_tokens=4_000, stream=True), ctx)
+
+
+async def ask_responses(ctx: ModelContext) -> Any:
+    body = b'{"model":"m","input":"Say hello.","stream":true,"store":false,"max_output_tokens":20}'
+    return await responses(msgspec.json.decode(body, type=ResponsesRequest), ctx)
+
+
+async def ask_messages(ctx: ModelContext) -> Any:
+    body = b'{"model":"m","messages":%b,"stream":true,"max_tokens":10}' % HELLO
+    return await messages(msgspec.json.decode(body, type=MessagesRequest), ctx)
+
+
+async def answered(
+    ask: Ask, *script: Answer, given: dict[str, Any] | None = None
+) -> tuple[bytes, list[SpendRow]]:
+    """What the client of a stream gets, and the rows of the attempts."""
+    ledger = FakeLedger()
+    ctx = model_ctx(FakeUpstream(*script), ledger=ledger, config=given or config())
+    events = await ask(ctx)
+    out = b"".join([piece async for piece in events.events()])
+    events.close()
+    return out, ledger.rows
+
+
+@pytest.mark.parametrize(
+    ("ask", "provider", "opening", "error", "good"),
+    [
+        (ask_chat, "openai", [ROLE], OVERLOADED, answers.openai_stream()),
+        (ask_chat, "anthropic", STARTED, [BUSY], answers.anthropic_stream()),
+        (ask_responses, "openai", CREATED, [NO_QUOTA], responses_answers.sse(responses_answers.events())),
+        (ask_messages, "anthropic", STARTED, [BUSY], answers.anthropic_stream()),
+        (ask_messages, "openai", [ROLE], OVERLOADED, answers.openai_stream()),
+    ],
+)
+@pytest.mark.parametrize("in_one_read", [True, False])
+def test_a_provider_that_fails_in_its_opening_is_not_the_last_one_asked(
+    ask: Ask, provider: str, opening: list[bytes], error: list[bytes], good: list[bytes], in_one_read: bool
+) -> None:
+    sent = [*opening, *error]
+    fails = Answer(chunks=[b"".join(sent)] if in_one_read else sent)
+    out, rows = asyncio.run(
+        answered(ask, fails, Answer(chunks=good), given=config(provider, ask is ask_responses))
+    )
+    alone, _ = asyncio.run(answered(ask, Answer(chunks=good), given=config(provider, ask is ask_responses)))
+    assert len(out) == pytest.approx(len(alone), abs=40), "nothing of the first provider's opening"
+    assert [(row.model_id, row.outcome) for row in rows] == [
+        ("deployment-1", Outcome.FAILED),
+        ("deployment-2", Outcome.OK),
+    ]
+    assert rows[0].request_id.endswith("-a1")
+
+
+def test_a_failure_in_the_opening_has_a_status_where_no_other_provider_is_left() -> None:
+    fails = Answer(chunks=[ROLE, *OVERLOADED])
+    with pytest.raises(ProviderError) as caught:
+        asyncio.run(answered(ask_chat, fails, given=config(num_retries=0)))
+    assert caught.value.http_status == 500
+
+
+@pytest.mark.parametrize("error", [UpstreamCut("gone"), UpstreamTimeout("silent")])
+def test_a_connection_that_breaks_in_the_opening_is_tried_elsewhere(error: GatewayError) -> None:
+    breaks = Answer(chunks=[ROLE], error=error)  # type: ignore[arg-type]  # an UpstreamError
+    out, rows = asyncio.run(answered(ask_chat, breaks, Answer(chunks=answers.openai_stream())))
+    assert b"[DONE]" in out
+    assert [row.outcome for row in rows] == [Outcome.FAILED, Outcome.OK]
+
+
+def test_an_answer_that_has_said_something_is_not_begun_anew() -> None:
+    breaks = Answer(chunks=[ROLE, REST[0], *OVERLOADED])
+    with pytest.raises(ProviderError):
+        asyncio.run(answered(ask_chat, breaks, Answer(chunks=answers.openai_stream())))
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.05])
+def test_an_opening_is_sent_on_after_a_while_and_what_follows_behind_it(
+    monkeypatch: pytest.MonkeyPatch, after_s: float
+) -> None:
+    monkeypatch.setattr(module, "OPENING_S", after_s)
+
+    async def run() -> tuple[list[bytes], float]:
+        ctx = model_ctx(FakeUpstream(Answer(chunks=[ROLE], stalls=True)), config=config())
+        began = time.monotonic()
+        events = await ask_chat(ctx)
+        took_s = time.monotonic() - began
+        pieces = events.events()
+        first = await anext(pieces)
+        waiting = asyncio.ensure_future(anext(pieces))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        events.close()
+        return [first], took_s
+
+    got, took_s = asyncio.run(run())
+    assert len(got) == 1
+    assert b'"role":"assistant"' in got[0]
+    assert took_s < 1
+
+
+def test_a_client_that_leaves_in_the_opening_leaves_no_read_behind() -> None:
+    async def run() -> tuple[int, list[SpendRow]]:
+        ledger = FakeLedger()
+        ctx = model_ctx(FakeUpstream(Answer(chunks=[ROLE], stalls=True)), ledger=ledger, config=config())
+        call = asyncio.ensure_future(ask_chat(ctx))
+        await asyncio.sleep(0.05)
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks()), ledger.rows
+
+    tasks, (row,) = asyncio.run(run())
+    assert tasks == 1
+    assert (row.outcome, row.completion_tokens) == (Outcome.CANCELLED, UNRECEIVED_TOKENS)
+
+
+def test_a_stream_that_is_closed_before_its_late_read_comes_leaves_none_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "OPENING_S", 0.0)
+
+    async def run() -> int:
+        events = await ask_chat(model_ctx(FakeUpstream(Answer(chunks=[ROLE], stalls=True)), config=config()))
+        events.close()
+        await asyncio.sleep(0)
+        return len(asyncio.all_tasks())
+
+    assert asyncio.run(run()) == 1
+
+
+def test_an_opening_without_end_is_sent_on() -> None:
+    many = [ROLE] * (module.OPENING_BYTES // len(ROLE) + 5)
+    out, rows = asyncio.run(answered(ask_chat, Answer(chunks=[*many, *REST])))
+    assert out.count(b'"role"') >= len(many)
+    assert [row.outcome for row in rows] == [Outcome.OK]
