@@ -76,7 +76,7 @@ function CacheForm({ cache, onClose }: { cache: Cache; onClose: () => void }): R
         {trial.data && <div role="status" className={`note ${trial.data.status === 'success' ? 'ok' : 'bad'}`}>{trial.data.error ?? trial.data.message}</div>}
         {failed && <div role="alert" className="note bad">{failed}</div>}
         <Group justify="flex-end" gap="xs">
-          {cache.source === 'database' && <Button variant="default" mr="auto" onClick={() => save.mutate(null, { onError: (error) => setFailed(error.message) })}>Use the config file’s</Button>}
+          {cache.source === 'database' && <Button variant="default" mr="auto" onClick={() => save.mutate(null, { onError: (error) => setFailed(error.message) })}>Use the config file</Button>}
           {kind !== 'off' && <Button variant="default" loading={trial.isPending} onClick={() => run(trial)}>Try it</Button>}
           <Button type="submit" loading={save.isPending}>Save</Button>
         </Group>

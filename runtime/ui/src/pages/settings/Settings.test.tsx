@@ -102,6 +102,6 @@ test('the cache is tried and stored by its form, and what is stored is taken awa
   await vi.waitFor(() => expect(changes(asked)).toEqual([made, made]));
   await vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
   await person.click(screen.getByRole('button', { name: 'Change the cache' }));
-  await person.click(await screen.findByRole('button', { name: 'Use the config file’s' }));
+  await person.click(await screen.findByRole('button', { name: 'Use the config file' }));
   await vi.waitFor(() => expect(changes(asked)[2]).toEqual({ cache_settings: null }));
 });
