@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from functions.answers.router_settings import FACTS
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import RegistryContext
@@ -73,10 +74,13 @@ async def settings(request: SettingsQuery, ctx: RegistryContext) -> RouterSettin
     fields = [
         SettingField(
             field_name=name,
-            field_value=value,
-            source="database" if name in stored else "default" if value is None else "config",
+            field_value=in_force[name],
+            source="database" if name in stored else "default" if in_force[name] is None else "config",
+            field_type=facts.type,
+            field_description=facts.meaning,
+            options=None if facts.options is None else list(facts.options),
         )
-        for name, value in in_force.items()
+        for name, facts in FACTS.items()
     ]
     made = {name: value for name, value in in_force.items() if value is not None}
     return RouterSettingsShown(fields=fields, current_values=made)

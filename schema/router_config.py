@@ -33,6 +33,11 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
     field_name: str
     field_value: Any  # JSON
     source: str
+    field_type: str
+    """`String`, `Integer`, `Float`, `Boolean`, `List` (of texts), or `Dictionary` (any JSON)."""
+    field_description: str
+    options: list[str] | None = None
+    """The texts that it may be. Null: any."""
 
 
 class RouterSettingsShown(msgspec.Struct, frozen=True, kw_only=True):

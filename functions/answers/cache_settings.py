@@ -1,6 +1,7 @@
 """The settings of the response cache, as they are told: each with its name, its meaning and its value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from models_registry.config.residency import CLOUD, LOCAL
@@ -45,6 +46,9 @@ SETTINGS = (
     _CacheSetting("allow_public_local", "Boolean", "Whether its public address is the house's own"),
 )
 
+LABELS: Mapping[str, str] = MappingProxyType({"ttl": "TTL, seconds", "db": "Database", "ssl": "TLS"})
+"""What people read in place of a setting's name."""
+
 
 def values_of(rules: CacheRules) -> dict[str, Any]:  # values of a config
     """The rules by the names of the config, without a secret. What stands nowhere is left out."""
@@ -83,7 +87,7 @@ def settings_of(rules: CacheRules, source: str) -> CacheSettings:
                 field_description=each.meaning,
                 field_default=defaults.get(each.name),
                 options=None if each.options is None else list(each.options),
-                ui_field_name=each.name.replace("_", " ").capitalize(),
+                ui_field_name=LABELS.get(each.name, each.name.replace("_", " ").capitalize()),
             )
             for each in SETTINGS
         ],

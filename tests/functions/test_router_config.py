@@ -1,11 +1,13 @@
 """The router's settings, fallbacks, and the hosts' config files."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from functions import router_config, stored_models
+from models_registry.config.sections import RouterSettings
 from runtime.blueprint import check
 from schema.errors.models import ModelNotFound
 from schema.errors.requests import InvalidRequest, UnsupportedParameter
@@ -137,6 +139,31 @@ def test_each_setting_of_litellms_router_is_taken_or_refused_by_name(postgres_ds
                 await house.call(router_config.update, {"router_settings": {name: 1}})
             assert caught.value.param == f"router_settings.{name}"
         assert await stored_settings(house) == TAKEN
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_each_setting_is_told_with_its_type_and_meaning(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        registered(house, OF_THE_FILE)
+        fields = {each.field_name: each for each in (await house.call(router_config.settings)).fields}
+        assert fields.keys() == set(RouterSettings.__struct_fields__)
+        for name, field in fields.items():
+            annotation = str(RouterSettings.__annotations__[name])
+            of_type = {
+                "Boolean": "bool",
+                "Integer": "int",
+                "Float": "float",
+                "List": r"list\[str\]",
+                "String": "str",
+                "Dictionary": "dict|list",
+            }[field.field_type]
+            assert re.search(of_type, annotation), (name, annotation)
+            assert field.field_description
+        assert fields["routing_strategy"].options is not None
+        assert "least-busy" in fields["routing_strategy"].options
+        for strategy in fields["routing_strategy"].options:
+            await house.call(router_config.update, {"router_settings": {"routing_strategy": strategy}})
 
     in_house(postgres_dsn, scenario)
 

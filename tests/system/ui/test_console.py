@@ -68,13 +68,21 @@ def test_an_admin_makes_a_key_follows_its_first_request_and_blocks_it(
     assert "ok" in row.first.inner_text()
     row.first.click()
     page.get_by_role("tab", name="Cost").click()
-    cells = page.locator("table.plain tbody tr td:last-child")
+    cells = page.locator("table.plain").first.locator("tbody tr td:last-child")
     page.get_by_test_id("cost").wait_for()
     *parts, whole = amounts(cells.all_inner_texts())
     assert len(parts) >= 2
     assert sum(parts) == pytest.approx(whole, abs=1e-9), "the parts are not the whole"
     assert whole > 0
     assert re.search(r"/ui/activity/[0-9a-f-]{36}\?tab=cost$", page.url)
+    budget = page.get_by_role("region", name="Budgets over this request").locator("tbody tr").first
+    budget.wait_for()
+    before, after, limit = amounts(budget.locator("td.num").all_inner_texts())
+    assert "first-key" in budget.inner_text()
+    assert (before, limit) == (0, 5)
+    assert after == pytest.approx(whole, rel=0.05), "the budget has the cost of its first request"
+    held = page.get_by_text("was held of each budget before the request was sent")
+    assert "was given back" in held.inner_text()
     page.reload()
     page.get_by_test_id("cost").wait_for()
 
@@ -200,6 +208,44 @@ def test_filters_are_in_the_address_and_survive_a_reload(
     signed_out.goto(f"{console.url}/login")
     answer = signed_out.request.get(f"{console.url}/ui/keys?status=blocked", max_redirects=0)
     assert answer.headers["location"].endswith("return_to=%2Fui%2Fkeys%3Fstatus%3Dblocked")
+
+
+def test_an_admin_changes_a_setting_of_the_router_and_the_cache(
+    console: Gateway, new_page: NewPage, notes: Notes
+) -> None:
+    notes.allowed = ("400",)
+    page = new_page()
+    sign_in_as_admin(page, console, then="/ui/settings")
+    row = page.get_by_role("row").filter(has_text="num_retries")
+    row.get_by_role("button", name="Change num_retries").click()
+    page.get_by_label("Value").fill("21")
+    page.get_by_role("button", name="Save").click()
+    assert "num_retries" in page.get_by_role("dialog").get_by_role("alert").inner_text()
+    page.get_by_label("Value").fill("1")
+    page.get_by_role("button", name="Save").click()
+    row.filter(has_text="database").wait_for()
+    assert console.get("/router/settings").json()["current_values"]["num_retries"] == 1
+    row.get_by_role("button", name="Change num_retries").click()
+    page.get_by_role("button", name="Take the stored value away").click()
+    row.filter(has_text="config").wait_for()
+
+    page.get_by_role("button", name="Change the cache").click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox", name="Type").click()
+    page.get_by_role("option", name="local").click()
+    form.get_by_label("TTL, seconds").fill("60")
+    form.get_by_role("button", name="Try it").click()
+    page.get_by_text("An answer was kept and found.").wait_for()
+    form.get_by_role("button", name="Save").click()
+    page.get_by_text("The cache has its new settings").wait_for()
+    told = console.get("/cache/settings").json()
+    assert (told["source"], told["current_values"]["type"], told["current_values"]["ttl"]) == (
+        *("database", "local"),
+        60,
+    )
+    page.get_by_role("button", name="Change the cache").click()
+    page.get_by_role("button", name="Use the config file").click()
+    page.get_by_text("No answer is kept.").wait_for()
 
 
 def test_the_keyboard_alone_reaches_a_page_by_the_palette_and_opens_a_row(

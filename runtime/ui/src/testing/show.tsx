@@ -19,6 +19,7 @@ export function prepareBrowser(): void {
     disconnect(): void {}
   };
   window.scrollTo = vi.fn() as never;
+  Object.defineProperty(document, 'fonts', { configurable: true, value: { addEventListener: vi.fn(), removeEventListener: vi.fn() } }); // a text area that grows asks
   Element.prototype.scrollIntoView = vi.fn();
   configure({ asyncUtilTimeout: WAIT_MS });
 }

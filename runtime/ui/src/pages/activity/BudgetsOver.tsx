@@ -19,7 +19,7 @@ export function BudgetsOver({ id }: { id: string }): ReactNode {
   const { budgets, hidden = 0, unknown } = found.data;
   return (
     <section className="stack" style={{ gap: 8 }} aria-label="Budgets over this request">
-      <h3 style={{ margin: 0 }}>Budgets, before and after</h3>
+      <h3 style={{ margin: 0, fontSize: 13, fontWeight: 600 }}>Budgets, before and after</h3>
       {unknown && <div className="note warn">{unknown}</div>}
       {budgets.length === 0 && !unknown && hidden === 0 && <p className="dim" style={{ margin: 0 }}>No budget is over a request like this one.</p>}
       {budgets.length > 0 && (
@@ -51,7 +51,7 @@ function Line({ budget }: { budget: CallBudget }): ReactNode {
   const part = share(Number(after ?? 0), Number(max_budget));
   return (
     <tr>
-      <td style={{ whiteSpace: 'normal' }}>
+      <td style={{ whiteSpace: 'normal', paddingBlock: 4 }}>
         {budget.subject}
         {budget.model && ` on ${budget.model}`} <span className="dim" title={from}>{windowOf(budget)}</span>
       </td>

@@ -31,7 +31,7 @@ export function FilterRow({ query }: { query: Record<string, string | undefined>
         <Select size="xs" w={158} aria-label="User" placeholder="Any user" clearable searchable data={(users.data ?? []).map((user) => ({ value: user.user_id, label: user.user_email ?? user.user_id }))} value={filters.user ?? null} onChange={choose('user')} />
       )}
       <Select size="xs" w={158} aria-label="Model" placeholder="Any model" clearable searchable data={names} value={filters.model ?? null} onChange={choose('model')} />
-      <FilterText label="Search by id" placeholder="Request, answer or session id" width={190} icon={<IconSearch size={14} />} value={filters.q} onChange={(q) => change({ q })} />
+      <FilterText label="Search by id" placeholder="Request, answer or session id" width={232} icon={<IconSearch size={14} />} value={filters.q} onChange={(q) => change({ q })} />
       {Object.entries(OTHERS).map(([name, word]) =>
         filters[name] ? (
           <Button key={name} variant="light" rightSection={<IconX size={12} />} onClick={() => change({ [name]: undefined })}>

@@ -1,21 +1,18 @@
 import type { ReactNode } from 'react';
 import { useGet } from '@/api/client';
-import { count } from '@/shared/format';
+import { count, plural } from '@/shared/format';
 import { Card, Chip, Facts, When } from '@/shared/parts';
 import { Page } from '@/shared/Page';
 import { Loaded } from '@/shared/states';
+import { CacheSettings } from './CacheSettings';
+import { RouterSettings } from './RouterSettings';
 
 const EVERY_MS = 10_000;
-
-function shown(value: unknown): string {
-  return value === null || value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
-}
 
 /** How the gateway itself is: its database, workers and versions, the config in force and where each value comes from. */
 export default function Settings(): ReactNode {
   const ready = useGet('/health/readiness/details', {}, { everyMs: EVERY_MS });
   const hosts = useGet('/config/hosts', {}, { everyMs: EVERY_MS });
-  const settings = useGet('/router/settings');
   return (
     <Page title="Settings">
       <div className="cols half">
@@ -40,7 +37,7 @@ export default function Settings(): ReactNode {
         <Card title="Hosts and workers" aside={hosts.data && (hosts.data.same ? 'all with the same config' : 'their configs differ')}>
           <Loaded of={hosts} rows={3}>
             {(told) => (
-              <>
+              <div style={{ overflowX: 'auto' }}>
                 <table className="plain">
                   <thead><tr><th>Host</th><th>Config</th><th className="num">Workers</th><th className="num">Deployments</th><th className="num">Loaded</th></tr></thead>
                   <tbody>
@@ -51,29 +48,19 @@ export default function Settings(): ReactNode {
                 </table>
                 {told.hosts.filter((host) => host.config_error).map((host) => <div key={host.host} className="note bad" style={{ marginTop: 10 }}>{host.config_error}</div>)}
                 {told.needs_restart.length > 0 && <div className="note warn" style={{ marginTop: 10 }}>These settings have changed in the file and take effect at the next start: {told.needs_restart.join(', ')}</div>}
-                {told.settings_refused.map((each) => <div key={each} className="note bad" style={{ marginTop: 10 }}>A stored setting is not in force: {each}</div>)}
-              </>
+                {told.hosts.filter((host) => host.settings_refused?.length).map((host) => (
+                  <div key={`${host.host} ${host.config_hash}`} className="note bad" style={{ marginTop: 10 }}>
+                    <strong>{host.host}</strong> can’t use {plural(host.settings_refused!.length, 'stored setting')}:
+                    <ul style={{ margin: '4px 0 0', paddingLeft: 18 }}>{host.settings_refused!.map((each) => <li key={each}>{each}</li>)}</ul>
+                  </div>
+                ))}
+              </div>
             )}
           </Loaded>
         </Card>
       </div>
-      <Card title="Router settings in force" aside="where each value comes from">
-        <Loaded of={settings} rows={10}>
-          {({ fields }) => {
-            const sorted = [...fields].sort((a, b) => Number(a.source === 'default') - Number(b.source === 'default'));
-            return (
-              <table className="plain wrap">
-                <thead><tr><th>Setting</th><th>Value</th><th>From</th></tr></thead>
-                <tbody>
-                  {sorted.map((field) => (
-                    <tr key={field.field_name}><td className="mono">{field.field_name}</td><td className="mono">{shown(field.field_value) || <span className="dim">not set</span>}</td><td>{field.source === 'default' ? <span className="dim">default</span> : <Chip tone="ok">{field.source}</Chip>}</td></tr>
-                  ))}
-                </tbody>
-              </table>
-            );
-          }}
-        </Loaded>
-      </Card>
+      <CacheSettings />
+      <RouterSettings />
     </Page>
   );
 }
