@@ -20,7 +20,6 @@ JsonDocument = dict[str, Any]  # a JSON document has values of any type
 NOT_JSON = (EventStream, Download, TextReply, RawReply, WebPage, Redirect)
 """The answers of functions that are no JSON."""
 REF = "#/components/schemas/{name}"
-TEXT: JsonDocument = {"schema": {"type": "string"}}
 STATUSES = MappingProxyType(
     {"400": "A bad request", "401": "No valid key", "403": "Not allowed", "404": "No such thing"}
 )
@@ -79,7 +78,7 @@ def _operation(
     for status, text in STATUSES.items():
         content = {"application/json": {"schema": by_kind[_error_kind(manifest)]}}
         if manifest.pages:
-            content["text/html"] = TEXT
+            content["text/html"] = _text()
         operation["responses"][status] = {"description": text, "content": content}
     parameters = list(_parameters(manifest, path, components))
     if manifest.method != "GET":
@@ -98,17 +97,21 @@ def _answer(manifest: Manifest, by_kind: dict[Any, JsonDocument]) -> JsonDocumen
     content: JsonDocument = {"application/json": {"schema": schema}} if plain else {}
     members = _members(manifest.reply)
     if TextReply in members:
-        content["text/plain"] = TEXT
+        content["text/plain"] = _text()
     if Download in members:
-        content |= {kind.partition(";")[0]: TEXT for kind in MEDIA_TYPES.values()}
+        content |= {kind.partition(";")[0]: _text() for kind in MEDIA_TYPES.values()}
     if {WebPage, Redirect} & set(members):
-        content["text/html"] = TEXT
+        content["text/html"] = _text()
         content.setdefault("application/json", {"schema": {"type": "object"}})  # for who wants no page
     if RawReply in members:
         content[SCIM_JSON] = {"schema": {"type": "object"}}
     if EventStream in members:
-        content["text/event-stream"] = TEXT
+        content["text/event-stream"] = _text()
     return {"description": "The answer", "content": content}
+
+
+def _text() -> JsonDocument:
+    return {"schema": {"type": "string"}}
 
 
 def _parameters(manifest: Manifest, path: str, components: JsonDocument) -> Iterable[JsonDocument]:

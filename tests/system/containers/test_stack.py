@@ -74,7 +74,7 @@ def test_the_image_is_small_has_no_compiler_and_says_what_is_inside(compose: Dep
 
 def test_any_user_of_group_0_can_run_the_image(compose: Deployment) -> None:
     done = compose.docker.try_(
-        *"docker run --rm --user 12345:0 --read-only --tmpfs /tmp".split(),
+        *["docker", "run", "--rm", "--user", "12345:0", "--read-only", "--tmpfs", "/tmp"],
         *f"-e DATABASE_URL=postgresql://a:b@127.0.0.1:9/x {OURS} serve".split(),
         folder=compose.folder,
     )
