@@ -17,7 +17,7 @@ from models_registry.backends.backend import Native, UpstreamRequest
 from models_registry.backends.cache_points import caching
 from models_registry.backends.dropping import WithFields
 from models_registry.backends.injection_points import pointed
-from models_registry.backends.parameters import with_defaults
+from models_registry.backends.parameters import CACHE_POINTS_FIELD, with_defaults
 from models_registry.bounds.chat import ChatBounds
 from models_registry.bounds.surfaces import native_bounds
 from models_registry.bounds.text import TextBounds
@@ -52,7 +52,8 @@ class SurfaceExchange(Exchange[R, TextBounds, A | EventStream], Generic[R, A]):
     """An answer without content, which stands for one that was kept as bytes. Its type is `A`."""
 
     def __init__(self, request: R, target: Target, facts: CallFacts) -> None:
-        target = pointed(target, request.raw)
+        if CACHE_POINTS_FIELD in request.raw:
+            target = pointed(target, request.raw)
         if facts.caches_prompts:
             target = caching(target)
         super().__init__(request, target, facts)
