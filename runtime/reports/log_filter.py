@@ -37,6 +37,10 @@ TAGGED = "CASE WHEN request_tags @> jsonb_build_array({}::text) THEN TRUE ELSE F
 """The condition for a tag. Postgres expects few rows for a bare `@>`, and would read all rows of a key and
 sort them. Inside CASE it does not expect that."""
 _COUNTED_BY = MappingProxyType({"success": "successful_requests", "failure": "failed_requests"})
+_OUTCOMES = MappingProxyType(
+    {"ok": "successful_requests", "refused": "refused_requests", "uncertain": "uncertain_requests"}
+)
+"""The outcomes that the rollups count. Failed and cancelled calls are one measure there."""
 KNOWN_AS = (
     "(request_id = {0} OR corrects IS NULL"
     " AND (response_id = {0} OR litellm_call_id = {0} AND request_id !~ {1}))"
@@ -100,6 +104,8 @@ def summed_alike(query: LogFilter) -> SumsQuery | None:
     """The query of the rollups that counts the same rows. None where the rollups can't count them: the filter
     has a field that they don't have, or the period is not in whole days."""
     known = {"start_date", "end_date", "status_filter", *(name for name, _ in _SUMMED)}
+    if query.outcome in _OUTCOMES and query.status_filter is None:
+        known.add("outcome")
     asked = {name for name in LogFilter.__struct_fields__ if getattr(query, name) is not None}
     whole_days = all(date is None or len(date) == 10 for date in (query.start_date, query.end_date))
     if not asked <= known or not whole_days:
@@ -111,4 +117,4 @@ def summed_alike(query: LogFilter) -> SumsQuery | None:
 
 def counted_by(query: LogFilter) -> str:
     """The measure of the rollups that counts the rows of a query."""
-    return _COUNTED_BY.get(query.status_filter or "", "api_requests")
+    return _OUTCOMES.get(query.outcome or "") or _COUNTED_BY.get(query.status_filter or "", "api_requests")

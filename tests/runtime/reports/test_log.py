@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -181,6 +182,27 @@ def test_a_file_is_read_in_batches_that_begin_where_the_last_ended(postgres_dsn:
         assert [row.request_id async for row in read] == [row.request_id for row in rows]
 
     assert len(rows) > log_reader.BATCH
+    reading(postgres_dsn, rows, scenario)
+
+
+def test_many_rows_of_an_outcome_that_the_rollups_count_are_counted_by_them(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = [Outcome.OK] * 5 + [Outcome.REFUSED] * 4 + [Outcome.UNCERTAIN] * 3 + [Outcome.FAILED] * 3
+    rows = [make_row(f"req-{n}", started_at=FIRST, outcome=each) for n, each in enumerate(outcomes)]
+    monkeypatch.setattr(log_reader, "COUNTED", 2)
+
+    async def scenario(log: LogReader) -> None:
+        for outcome, told in (
+            ("ok", (5, "rollups")),
+            ("refused", (4, "rollups")),
+            ("uncertain", (3, "rollups")),
+            ("failed", (3, "at_least")),
+        ):
+            query = msgspec.convert({**MONTHS, "outcome": outcome, "page_size": 3}, LogPageQuery)
+            page = await log.page(query, after=None, scope=ALL)
+            assert (page.total, page.total_is) == told, outcome
+
     reading(postgres_dsn, rows, scenario)
 
 

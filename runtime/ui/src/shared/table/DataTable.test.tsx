@@ -60,6 +60,7 @@ test('a row that has not changed is not drawn anew with its page', () => {
       <DataTable<Row> name="t" label="Things" of={READY} rows={rows} columns={columns as never} id={(row) => row.id} empty="nothing yet" onOpen={() => undefined} {...more} />
     </MantineProvider>
   );
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
   const { rerender } = render(table({}));
   expect(drawn).toHaveBeenCalledTimes(2);
   rerender(table({ foot: 'two things' }));
@@ -69,6 +70,10 @@ test('a row that has not changed is not drawn anew with its page', () => {
   rerender(table({ rows: [{ id: 'three' }] }));
   expect(drawn).toHaveBeenCalledTimes(4);
   screen.getByText('three');
+  clock.mockReturnValue(60_000); // cells say how long ago something was
+  rerender(table({ rows: [{ id: 'three' }] }));
+  expect(drawn).toHaveBeenCalledTimes(5);
+  clock.mockRestore();
 });
 
 test('Enter does what the page does now', async () => {

@@ -74,6 +74,7 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
     actions.current = { open: onOpen, pick: onPick && toggle };
   });
   const names = table.getVisibleLeafColumns().map((column) => column.id).join(' ');
+  const minute = Math.floor(Date.now() / 60_000);
   const shown = table.getVisibleLeafColumns().length + (onPick ? 1 : 0);
   const all = rows !== undefined && rows.length > 0 && rows.every((row) => picked?.has(id(row)));
   const waits = rows === undefined && !props.of.isError;
@@ -127,7 +128,7 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
                   </tr>
                 ))}
               {table.getRowModel().rows.map((row) => (
-                <Row key={row.id} row={row} actions={actions} columns={columns} shown={names} opens={onOpen !== undefined} picks={onPick !== undefined} picked={picked?.has(row.id) ?? false} opened={props.opened === row.id} />
+                <Row key={row.id} row={row} actions={actions} columns={columns} shown={names} opens={onOpen !== undefined} picks={onPick !== undefined} picked={picked?.has(row.id) ?? false} opened={props.opened === row.id} minute={minute} />
               ))}
             </tbody>
           </table>

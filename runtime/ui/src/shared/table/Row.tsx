@@ -19,6 +19,8 @@ interface RowProps<T> {
   picks: boolean;
   picked: boolean;
   opened: boolean;
+  /** The minute in which the page was drawn: cells say how long ago something was. */
+  minute: number;
 }
 
 /** The keys of a row: `j` and `k` to the next and the one before, Enter opens, `x` picks. */
@@ -58,5 +60,5 @@ function OneRow<T>(props: RowProps<T>): ReactNode {
   );
 }
 
-/** One row. It is drawn anew where it, its columns or its state have changed, and not whenever its page is. */
+/** One row. It is drawn anew where it, its columns, its state or the minute have changed, and not whenever its page is. */
 export const Row = memo(OneRow) as typeof OneRow;
