@@ -178,13 +178,18 @@ def test_a_client_that_leaves_in_the_opening_leaves_no_read_behind() -> None:
     assert (row.outcome, row.completion_tokens) == (Outcome.CANCELLED, UNRECEIVED_TOKENS)
 
 
+@pytest.mark.parametrize("while_sent", [True, False])
 def test_a_stream_that_is_closed_before_its_late_read_comes_leaves_none_behind(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, while_sent: bool
 ) -> None:
     monkeypatch.setattr(module, "OPENING_S", 0.0)
 
     async def run() -> int:
         events = await ask_chat(model_ctx(FakeUpstream(Answer(chunks=[ROLE], stalls=True)), config=config()))
+        pieces = events.events()
+        if while_sent:
+            await anext(pieces)
+        await pieces.aclose()
         events.close()
         await asyncio.sleep(0)
         return len(asyncio.all_tasks())
