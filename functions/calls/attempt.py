@@ -156,8 +156,8 @@ class Attempts(Generic[R, B, A]):
         self._guards = bool(rules.defaults or call.caller.guardrails or wanted or rules.contents.answers)
         """Whether the call is read by somebody, whatever the deployment is."""
         self._guarding = Guarding(call, door, request, wanted) if self._guards else None
-        self._failed: Hold | None = None
-        """The hold of an attempt that failed, until the router ends it."""
+        self._failed: tuple[Hold, Usage | None] | None = None
+        """The hold of an attempt that failed, with the usage where it is known, until the router ends it."""
 
     async def at(self, target: Target) -> A:
         """One attempt at one deployment."""
@@ -252,7 +252,7 @@ class Attempts(Generic[R, B, A]):
             if used is not None:
                 hold.fail(error, used)
             elif late is None or not late.is_over:
-                self._failed = late or hold
+                self._failed = (hold, None if late is None else late.usage)
             raise
         except Exception as error:
             _close(response)
@@ -328,7 +328,7 @@ class Attempts(Generic[R, B, A]):
             _end_leaving(hold, exc, NOTHING)
             raise
         except GatewayError:
-            self._failed = hold
+            self._failed = (hold, None)
             raise
         except Exception as error:
             hold.fail(error, NOTHING)
@@ -340,9 +340,10 @@ class Attempts(Generic[R, B, A]):
 
     def end(self, error: GatewayError, *, final: bool) -> None:
         """Book the attempt that failed with this error. An attempt that failed before its hold has no row."""
-        hold, self._failed = self._failed, None
-        if hold is not None:
-            hold.fail(error, final=final)
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            hold, usage = failed
+            hold.fail(error, usage, final=final)
 
 
 async def checked_local(target: Target, ctx: ModelContext) -> bool:

@@ -1,5 +1,6 @@
 """A stream whose client is sent nothing that its readers have not read."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -12,6 +13,7 @@ from functions.ports.models import Hold
 from models_registry.contents.texts import Unreadable
 from models_registry.contents.windows import HeldTooMuch, StreamWindow
 from schema.errors.base import GatewayError
+from schema.errors.overload import SHUTTING_DOWN, ShuttingDown
 from schema.usage import Usage
 
 MOST_WAITED_S = 1.0
@@ -21,29 +23,27 @@ MOST_WAITED_S = 1.0
 class LateHold(WrappedHold):
     """A hold whose ending waits for the guardrails: they may still refuse an answer that is complete."""
 
-    __slots__ = ("_error", "_usage", "is_over")
+    __slots__ = ("_error", "is_over", "usage")
 
     def __init__(self, hold: Hold) -> None:
         super().__init__(hold)
-        self._usage: Usage | None = None
+        self.usage: Usage | None = None
+        """What is to be booked. None: the stream has not ended, or nobody knows."""
         self._error: Exception | None = None
         self.is_over = False
 
     def settle(self, usage: Usage) -> None:
-        self._usage = usage
+        self.usage = usage
 
     def settle_hit(self, usage: Usage) -> None:
         self._hold.settle_hit(usage)
         self.is_over = True
 
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
-        """The first time it is noted: the router may make another attempt while nothing was sent. The second
-        time it is booked, with the usage of the first."""
+        """It is noted and not booked: while nothing was sent, the router may make another attempt, and then
+        `Attempts` books this one with `usage`. Else `finish` does."""
         if self._error is None and not self.is_over:
-            self._error, self._usage = error, usage or self._usage
-        elif not self.is_over:
-            self.is_over = True
-            self._hold.fail(error, usage or self._usage, final=final)
+            self._error, self.usage = error, usage or self.usage
 
     def cancel(self, usage: Usage) -> None:
         if not self.is_over:
@@ -59,16 +59,17 @@ class LateHold(WrappedHold):
         if self.is_over:
             return
         if self._error is not None:
-            self.fail(self._error)
-        elif self._usage is not None:
             self.is_over = True
-            self._hold.settle(self._usage)
+            self._hold.fail(self._error, self.usage)
+        elif self.usage is not None:
+            self.is_over = True
+            self._hold.settle(self.usage)
 
     def refuse(self, error: Exception) -> None:
         """A guardrail lets the answer not through. What the provider reported is booked."""
         if not self.is_over:
             self.is_over = True
-            self._hold.fail(error, self._usage)
+            self._hold.fail(error, self.usage)
 
 
 class GuardedStream:
@@ -103,6 +104,9 @@ class GuardedStream:
         try:
             while not self._ready and not self._is_over:
                 self._ready = await self._more()
+        except asyncio.CancelledError as exc:
+            self._stream.close(ShuttingDown("The worker stopped.") if SHUTTING_DOWN in exc.args else None)
+            raise
         except BaseException:
             self._stream.close()
             raise

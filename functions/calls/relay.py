@@ -159,15 +159,18 @@ class Relay:
     async def events(self) -> AsyncIterator[bytes]:
         """The stream as SSE. A stream that breaks raises its GatewayError, after the attempt was booked."""
         parser, out = self._parser, self._first
-        feed, (late, self._late) = parser.feed, (self._late, None)
+        feed = parser.feed
         try:
             while isinstance(out, bytes):
                 if out:
                     yield out
                 if parser.done:
                     break
-                data = await (anext(self._chunks, None) if late is None else late)
-                late = None
+                if self._late is None:
+                    data = await anext(self._chunks, None)
+                else:
+                    late, self._late = self._late, None
+                    data = await late
                 if data is None:
                     out = parser.close()
                 else:
@@ -223,8 +226,9 @@ class Relay:
     def close(self, error: GatewayError | None = None) -> None:
         """Close the connection to the provider. A hold that has not ended is ended with what was produced."""
         self._response.close()
-        if self._late is not None:
-            _drop(self._late)
+        late, self._late = self._late, None
+        if late is not None:
+            _drop(late)
         hold, self._hold = self._hold, None
         if hold is None:
             return

@@ -318,9 +318,9 @@ class Hold(Protocol):
         ...
 
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
-        """The attempt failed. `usage` is booked where it is given. Else the error decides: nothing where the
-        provider did no work, the whole bound of the hold where nobody knows. Not `final`: the call makes
-        another attempt."""
+        """The attempt failed. `usage` is booked where it is given; where `opened` was told of another one,
+        that one is. Else the error decides: nothing where the provider did no work, the whole bound of the
+        hold where nobody knows. Not `final`: the call makes another attempt."""
         ...
 
     def cancel(self, usage: Usage) -> None:

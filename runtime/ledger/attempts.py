@@ -336,9 +336,10 @@ class AttemptHold:
         self._end(Ending(outcome=Outcome.OK, usage=usage, http_status=200, cache_hit=True))
 
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
-        ending = ending_of_failure(error, usage, self.bounds.usage, self.attempt.target)
-        if ending.outcome is Outcome.UNCERTAIN and self._opened is not None:
-            ending = ending_of_failure(error, self._opened, self.bounds.usage, self.attempt.target)
+        opened, bound, target = self._opened, self.bounds.usage, self.attempt.target
+        ending = ending_of_failure(error, usage, bound, target)
+        if opened is not None and (usage is not None or ending.outcome is Outcome.UNCERTAIN):
+            ending = ending_of_failure(error, opened, bound, target)
         self._end(ending if final else msgspec.structs.replace(ending, final=False))
 
     def cancel(self, usage: Usage) -> None:

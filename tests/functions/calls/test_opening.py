@@ -12,15 +12,19 @@ from functions.calls import relay as module
 from functions.chat import chat
 from functions.messages import messages
 from functions.ports.context import ModelContext
+from functions.ports.guardrails import NOBODY_ASKED, Guardrails
 from functions.responses import responses
 from models_registry.bounds.text import UNRECEIVED_TOKENS
+from models_registry.config.guardrails import Moment
 from schema.chat import ChatRequest, Message
 from schema.errors.base import GatewayError
+from schema.errors.overload import SHUTTING_DOWN
 from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamTimeout
 from schema.ledger.rows import Outcome, SpendRow
 from schema.messages import MessagesRequest
 from schema.responses import ResponsesRequest
 from tests.fakes import answers, responses_answers
+from tests.fakes.guardrails import FakeGuardrails
 from tests.fakes.ledger import FakeLedger
 from tests.fakes.upstream import Answer, FakeUpstream
 from tests.functions.contexts import model_ctx
@@ -74,15 +78,27 @@ async def ask_messages(ctx: ModelContext) -> Any:
     return await messages(msgspec.json.decode(body, type=MessagesRequest), ctx)
 
 
+def readers(guarded: bool) -> Guardrails:
+    """A guardrail that reads each answer, or none."""
+    if not guarded:
+        return NOBODY_ASKED
+    return FakeGuardrails("shield", moments=(Moment.AFTER,), default_on=True)
+
+
 async def answered(
-    ask: Ask, *script: Answer, given: dict[str, Any] | None = None
+    ask: Ask, *script: Answer, given: dict[str, Any] | None = None, guarded: bool = False
 ) -> tuple[bytes, list[SpendRow]]:
     """What the client of a stream gets, and the rows of the attempts."""
     ledger = FakeLedger()
-    ctx = model_ctx(FakeUpstream(*script), ledger=ledger, config=given or config())
-    events = await ask(ctx)
-    out = b"".join([piece async for piece in events.events()])
-    events.close()
+    upstream, read_by = FakeUpstream(*script), readers(guarded)
+    ctx = model_ctx(upstream, ledger=ledger, config=given or config(), guardrails=read_by)
+    try:
+        events = await ask(ctx)
+        out = b"".join([piece async for piece in events.events()])
+        events.close()
+    finally:
+        assert not ledger.under_way, "each attempt is booked"
+        assert not ledger.sink.held
     return out, ledger.rows
 
 
@@ -97,15 +113,21 @@ async def answered(
     ],
 )
 @pytest.mark.parametrize("in_one_read", [True, False])
+@pytest.mark.parametrize("guarded", [True, False])
 def test_a_provider_that_fails_in_its_opening_is_not_the_last_one_asked(
-    ask: Ask, provider: str, opening: list[bytes], error: list[bytes], good: list[bytes], in_one_read: bool
+    ask: Ask,
+    provider: str,
+    opening: list[bytes],
+    error: list[bytes],
+    good: list[bytes],
+    in_one_read: bool,
+    guarded: bool,
 ) -> None:
     sent = [*opening, *error]
-    fails = Answer(chunks=[b"".join(sent)] if in_one_read else sent)
-    out, rows = asyncio.run(
-        answered(ask, fails, Answer(chunks=good), given=config(provider, ask is ask_responses))
-    )
-    alone, _ = asyncio.run(answered(ask, Answer(chunks=good), given=config(provider, ask is ask_responses)))
+    fails, works = Answer(chunks=[b"".join(sent)] if in_one_read else sent), Answer(chunks=good)
+    given = config(provider, ask is ask_responses)
+    out, rows = asyncio.run(answered(ask, fails, works, given=given, guarded=guarded))
+    alone, _ = asyncio.run(answered(ask, works, given=given, guarded=guarded))
     assert len(out) == pytest.approx(len(alone), abs=40), "nothing of the first provider's opening"
     assert [(row.model_id, row.outcome) for row in rows] == [
         ("deployment-1", Outcome.FAILED),
@@ -114,17 +136,41 @@ def test_a_provider_that_fails_in_its_opening_is_not_the_last_one_asked(
     assert rows[0].request_id.endswith("-a1")
 
 
-def test_a_failure_in_the_opening_has_a_status_where_no_other_provider_is_left() -> None:
-    fails = Answer(chunks=[ROLE, *OVERLOADED])
+@pytest.mark.parametrize("guarded", [True, False])
+@pytest.mark.parametrize("opening", [[ROLE], []])
+def test_a_failure_in_the_opening_has_a_status_where_no_other_provider_is_left(
+    opening: list[bytes], guarded: bool
+) -> None:
+    fails = Answer(chunks=[*opening, *OVERLOADED])
     with pytest.raises(ProviderError) as caught:
-        asyncio.run(answered(ask_chat, fails, given=config(num_retries=0)))
+        asyncio.run(answered(ask_chat, fails, given=config(num_retries=0), guarded=guarded))
     assert caught.value.http_status == 500
 
 
+@pytest.mark.parametrize("guarded", [True, False])
+def test_an_error_as_the_first_event_is_booked_at_the_whole_bound(guarded: bool) -> None:
+    fails, works = Answer(chunks=OVERLOADED), Answer(chunks=answers.openai_stream())
+    _, (first, second) = asyncio.run(answered(ask_chat, fails, works, guarded=guarded))
+    assert (first.outcome, first.completion_tokens) == (Outcome.UNCERTAIN, 4_000)
+    assert (second.outcome, second.model_id) == (Outcome.OK, "deployment-2")
+    assert first.request_id.endswith("-a1")
+
+
+def test_an_answer_that_breaks_before_its_guardrail_read_it_is_booked_at_what_was_produced() -> None:
+    breaks, works = Answer(chunks=[ROLE, REST[0], *OVERLOADED]), Answer(chunks=answers.openai_stream())
+    _, rows = asyncio.run(answered(ask_chat, breaks, works, guarded=True))
+    assert [row.outcome for row in rows] == [Outcome.FAILED, Outcome.OK]
+    assert UNRECEIVED_TOKENS < rows[0].completion_tokens < 4_000
+
+
+@pytest.mark.parametrize("guarded", [True, False])
 @pytest.mark.parametrize("error", [UpstreamCut("gone"), UpstreamTimeout("silent")])
-def test_a_connection_that_breaks_in_the_opening_is_tried_elsewhere(error: GatewayError) -> None:
+def test_a_connection_that_breaks_in_the_opening_is_tried_elsewhere(
+    error: GatewayError, guarded: bool
+) -> None:
     breaks = Answer(chunks=[ROLE], error=error)  # type: ignore[arg-type]  # an UpstreamError
-    out, rows = asyncio.run(answered(ask_chat, breaks, Answer(chunks=answers.openai_stream())))
+    works = Answer(chunks=answers.openai_stream())
+    out, rows = asyncio.run(answered(ask_chat, breaks, works, guarded=guarded))
     assert b"[DONE]" in out
     assert [row.outcome for row in rows] == [Outcome.FAILED, Outcome.OK]
 
@@ -162,29 +208,40 @@ def test_an_opening_is_sent_on_after_a_while_and_what_follows_behind_it(
     assert took_s < 1
 
 
-def test_a_client_that_leaves_in_the_opening_leaves_no_read_behind() -> None:
+@pytest.mark.parametrize(("guarded", "opening_s"), [(False, 2.0), (True, 2.0), (True, 0.0)])
+@pytest.mark.parametrize(("word", "outcome"), [("left", Outcome.CANCELLED), (SHUTTING_DOWN, Outcome.FAILED)])
+def test_a_call_that_is_cancelled_in_the_opening_leaves_no_read_and_is_booked_at_what_was_produced(
+    monkeypatch: pytest.MonkeyPatch, guarded: bool, opening_s: float, word: str, outcome: Outcome
+) -> None:
+    monkeypatch.setattr(module, "OPENING_S", opening_s)
+
     async def run() -> tuple[int, list[SpendRow]]:
-        ledger = FakeLedger()
-        ctx = model_ctx(FakeUpstream(Answer(chunks=[ROLE], stalls=True)), ledger=ledger, config=config())
+        ledger, upstream = FakeLedger(), FakeUpstream(Answer(chunks=[ROLE], stalls=True))
+        ctx = model_ctx(upstream, ledger=ledger, config=config(), guardrails=readers(guarded))
         call = asyncio.ensure_future(ask_chat(ctx))
         await asyncio.sleep(0.05)
-        call.cancel()
+        call.cancel(word)
         await asyncio.gather(call, return_exceptions=True)
         await asyncio.sleep(0)
         return len(asyncio.all_tasks()), ledger.rows
 
     tasks, (row,) = asyncio.run(run())
     assert tasks == 1
-    assert (row.outcome, row.completion_tokens) == (Outcome.CANCELLED, UNRECEIVED_TOKENS)
+    assert (row.outcome, row.completion_tokens) == (outcome, UNRECEIVED_TOKENS)
 
 
+@pytest.mark.parametrize("while_sent", [True, False])
 def test_a_stream_that_is_closed_before_its_late_read_comes_leaves_none_behind(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, while_sent: bool
 ) -> None:
     monkeypatch.setattr(module, "OPENING_S", 0.0)
 
     async def run() -> int:
         events = await ask_chat(model_ctx(FakeUpstream(Answer(chunks=[ROLE], stalls=True)), config=config()))
+        pieces = events.events()
+        if while_sent:
+            await anext(pieces)
+        await pieces.aclose()
         events.close()
         await asyncio.sleep(0)
         return len(asyncio.all_tasks())
