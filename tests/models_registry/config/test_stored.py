@@ -202,6 +202,11 @@ def test_a_model_of_the_file_has_a_stored_credential_whose_address_is_judged(
         {"extra_headers": {"x-api-key": "os.environ/OWN"}},
         {"headers": {"x": "y"}},
         {"extra_body": {"token": "os.environ/OWN"}},
+        {"metadata": {"deep": [{"token": "os.environ/OWN"}]}},
+        {"some_token": "os.environ/OWN"},
+        {"vertex_credentials": "/run/secrets/account.json"},
+        {"aws_profile_name": "house"},
+        {"aws_web_identity_token": "oidc/file/run/token"},
     ],
 )
 def test_a_key_of_the_file_goes_to_no_address_that_was_entered_through_the_api(own: dict[str, Any]) -> None:
@@ -210,6 +215,53 @@ def test_a_key_of_the_file_goes_to_no_address_that_was_entered_through_the_api(o
     assert f"litellm_params.{next(iter(own))}: the file's own value goes to no address" in reason
     assert "sk-of-the-file" not in reason
     assert not found.registry.knows("m")
+
+
+def test_another_name_of_a_key_is_a_key_too() -> None:
+    found = of_file({"api_base": "http://evil.example"}, vertex_ai_credentials="/run/secrets/account.json")
+    (reason,) = found.skipped
+    assert "litellm_params.vertex_credentials: the file's own value goes to no address" in reason
+
+
+@pytest.mark.parametrize("theirs", ["api_base", "base_url", "aws_bedrock_runtime_endpoint"])
+@pytest.mark.parametrize("own", ["api_base", "base_url", "aws_bedrock_runtime_endpoint"])
+@pytest.mark.parametrize("address", ["https://mine.example", "os.environ/UNSET"])
+@pytest.mark.parametrize("model", ["openai/b", "bedrock/anthropic.claude-3-haiku-20240307-v1:0"])
+def test_a_file_with_an_address_of_its_own_takes_none_of_a_stored_credential(
+    theirs: str, own: str, address: str, model: str
+) -> None:
+    more: dict[str, Any] = {own: address, "api_key": "os.environ/OWN", "aws_region_name": "us-east-1"}
+    found = of_file({theirs: "https://evil.example"}, model=model, **more)
+    (reason,) = found.skipped
+    assert reason.startswith(f"model_list[1].litellm_params.{own}: the stored credential has an address too")
+    assert not found.registry.knows("m")
+
+
+def test_what_is_no_key_may_stand_beside_a_stored_address() -> None:
+    credential = {"api_base": "http://c.example/v1", "api_key": "sk-c"}
+    found = of_file(credential, temperature=0.5, rpm="os.environ/RPM", api_base=None, base_url=None)
+    assert found.skipped != (), "an address without a value is no default"
+    found = of_file(credential, temperature=0.5, rpm="os.environ/RPM", input_cost_per_token=0.1)
+    assert found.skipped == ()
+    assert found.registry.targets("m", allowed=())[0].judged
+
+
+@pytest.mark.parametrize(
+    ("credential", "params", "fits"),
+    [
+        ({"api_base": "https://a.example", "api_version": "1"}, {"base_url": "https://b.example"}, False),
+        ({"api_base": "https://a.example"}, {"api_base": "https://b.example"}, False),
+        ({"api_base": "https://a.example"}, {"api_base": "https://a.example"}, True),
+        ({"api_version": "1"}, {"api_base": "https://b.example"}, True),
+    ],
+)
+def test_a_credential_with_an_address_is_for_no_other_one_also_without_a_key(
+    credential: dict[str, Any], params: dict[str, Any], fits: bool
+) -> None:
+    shared = {"credential_name": "c", "credential_values": credential}
+    found = of_file({}, document={"credential_list": [shared]}, api_key="sk-f", **params)
+    assert [each for each in found.skipped if "differs from the credential's" not in each] == []
+    assert (found.skipped == ()) is fits
 
 
 @pytest.mark.parametrize(
