@@ -246,6 +246,57 @@ def test_what_is_no_key_may_stand_beside_a_stored_address() -> None:
     assert found.registry.targets("m", allowed=())[0].judged
 
 
+GEMINI = {"model": "vertex_ai/gemini-2.0-flash", "vertex_project": "p"}
+CLAUDE = {"model": "bedrock/anthropic.claude-3-haiku-20240307-v1:0", "aws_region_name": "us-east-1"}
+ROLE = {**CLAUDE, "aws_role_name": "arn:aws:iam::1:role/x"}
+ACCOUNT = {"type": "service_account", "project_id": "p"}
+PAIR = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "s"}
+MACHINE = {
+    "AWS_ACCESS_KEY_ID": "AKIA-house",
+    "AWS_SECRET_ACCESS_KEY": "of-the-house",
+    "VERTEXAI_CREDENTIALS": "/run/secrets/account.json",
+}
+
+
+@pytest.mark.parametrize("way", ["credential", "model"])
+@pytest.mark.parametrize(
+    ("params", "keys", "asked"),
+    [
+        (GEMINI, {"vertex_credentials": ACCOUNT}, "vertex_credentials"),
+        (CLAUDE, PAIR, "aws_access_key_id"),
+        (ROLE, PAIR, "aws_access_key_id"),
+    ],
+)
+def test_the_machines_own_identity_signs_for_no_address_that_was_entered_through_the_api(
+    params: dict[str, Any], keys: dict[str, Any], asked: str, way: str
+) -> None:
+    def found(shared: dict[str, Any]) -> Checked:
+        if way == "model":
+            models = (stored(model_name="m", litellm_params={**params, **shared}),)
+            return check({"model_list": []}, MACHINE, stored=Stored(models=models))
+        entry = {"model_name": "m", "litellm_params": {**params, "litellm_credential_name": "c"}}
+        credentials = (StoredCredential(id="1", name="c", values=shared),)
+        return check({"model_list": [entry]}, MACHINE, stored=Stored(credentials=credentials))
+
+    foreign = {"api_base": "https://evil.example"}
+    refused = found(foreign)
+    assert refused.errors == ()
+    (reason,) = refused.skipped
+    assert f"litellm_params.{asked}: there is none, and the machine's own identity" in reason
+    with_keys = found({**foreign, **keys}).registry.targets("m", allowed=())[0]
+    assert (with_keys.judged, with_keys.signing is not None) == (True, True)
+    own = found({"vertex_location": "us-east1"}).registry.targets("m", allowed=())[0]
+    assert (own.judged, own.signing is not None) == (False, True)
+
+
+@pytest.mark.parametrize("params", [GEMINI, CLAUDE, ROLE])
+def test_the_machines_own_identity_signs_for_an_address_of_the_file(params: dict[str, Any]) -> None:
+    entry = {"model_name": "m", "litellm_params": {**params, "api_base": "https://proxy.example"}}
+    (target,) = check({"model_list": [entry]}, MACHINE).registry.targets("m", allowed=())
+    assert (target.api_base.startswith("https://proxy.example"), target.judged) == (True, False)
+    assert target.signing is not None
+
+
 @pytest.mark.parametrize(
     ("credential", "params", "fits"),
     [
