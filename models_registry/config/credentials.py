@@ -63,6 +63,24 @@ def check_given(provider: Provider, deployment: Deployment) -> None:
             raise BadDeployment(f"{deployment.path}.litellm_params.{name}", said, variable=variable)
 
 
+def check_identity(provider: Provider, deployment: Deployment) -> None:
+    """Refuse a deployment whose calls the machine's own identity would sign (an instance's role, Google's
+    default credentials), though somebody entered its address through the API: who may store an address must
+    not have the machine speak to it in its own name. Azure's needs a setting of the environment, none of
+    which counts at such an address. Raises BadDeployment."""
+    params, own = deployment.entry.litellm_params, "vertex_credentials"
+    if provider.signs is Signs.AWS:
+        own = "aws_access_key_id"
+    elif provider.signs is not Signs.GOOGLE:
+        return
+    if not getattr(params, own):
+        raise BadDeployment(
+            f"{deployment.path}.litellm_params.{own}",
+            "there is none, and the machine's own identity signs for no address that was entered through the "
+            "API; add it, or put the address into the config file",
+        )
+
+
 def region_of(params: LitellmParams, model: str, env: Mapping[str, str]) -> str | None:
     """Amazon's region of a deployment: the config's, that of the model's name, the environment's."""
     named = model_and_region(model)[1]

@@ -10,7 +10,7 @@ from models_registry.backends.dropping import leave_out
 from models_registry.config.access import CREDENTIAL_HEADERS, address_of, api_key_of, has_key, is_usable
 from models_registry.config.cache_points import cache_points_of
 from models_registry.config.capacity import place_of, weight_of
-from models_registry.config.credentials import check_given, signing_of
+from models_registry.config.credentials import check_given, check_identity, signing_of
 from models_registry.config.deadlines import deadlines_of
 from models_registry.config.deployment_prices import deployment_pricing, max_call_nano
 from models_registry.config.entries import Deployment
@@ -111,8 +111,11 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         headers["authorization"] = f"Bearer {params.azure_ad_token}"
     pricing = deployment_pricing(config, provider, deployment, deadlines=deadlines)
     own_host = is_provider(provider, address, config.environment)
+    judged = deployment.entered and not own_host and any(getattr(params, name) for name in ADDRESSES)
     signing = None
     if not has_key(provider, deployment, config.environment, address=address, headers=headers):
+        if judged:
+            check_identity(provider, deployment)
         is_safe = own_host or provider.signs is Signs.AWS  # a signature gives nothing away
         environment = config.environment if is_safe else {}
         signing = signing_of(provider, deployment, model, environment)
@@ -175,7 +178,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         local=provider.local,
         residency=residency,
         guardrails=tuple(params.guardrails or ()),
-        judged=deployment.entered and not own_host and any(getattr(params, name) for name in ADDRESSES),
+        judged=judged,
         takes_metadata=provider.takes_metadata and own_host,
         strict_messages=provider.strict_messages and own_host,
         refused_in_messages=frozenset(provider.refused_in_messages if own_host else ()),

@@ -107,8 +107,8 @@ def renamed(params: dict[str, Any]) -> dict[str, Any]:
 
 def with_credential(values: Any, credentials: Credentials, path: str) -> None:
     """Put the values of the credential that an entry names beside the entry's own, which count first. A
-    credential with an address is for that address alone, so that nobody sends its key elsewhere. Raises
-    BadDeployment."""
+    credential with an address is for that address alone, and one with a key for no address of an entry, so
+    that nobody sends a key elsewhere. Raises BadDeployment."""
     params = values.get("litellm_params") if isinstance(values, Mapping) else None
     if isinstance(params, dict):
         renamed(params)
@@ -120,12 +120,13 @@ def with_credential(values: Any, credentials: Credentials, path: str) -> None:
     shared = None if known is None else renamed(dict(known))
     if shared is None:
         raise NoCredential(where, "there is no credential of this name")
+    is_bound = bool(known_keys.KEYS & shared.keys()) or any(map(shared.get, known_keys.ADDRESSES))
     for address in known_keys.ADDRESSES:
         own = params.get(address)
-        if own is not None and own != shared.get(address) and known_keys.KEYS & shared.keys():
+        if own is not None and own != shared.get(address) and is_bound:
             raise BadDeployment(
                 f"{path}.litellm_params.{address}",
-                "differs from the credential's, whose key goes to no other address; put the address into the "
+                "differs from the credential's, which is for its own address alone; put the address into the "
                 "credential",
             )
     for key, value in shared.items():
@@ -133,23 +134,6 @@ def with_credential(values: Any, credentials: Credentials, path: str) -> None:
             params.setdefault(key, value)
         elif key not in known_keys.CREDENTIAL_NOTES:
             raise BadDeployment(where, f"the credential has `{str(key)[:60]}`, which no credential can have")
-
-
-def check_own_keys(params: Mapping[str, Any], credential: Mapping[str, Any], path: str) -> bool:
-    """Whether the address of an entry of the file is that of a stored credential. Raises BadDeployment where
-    the entry has a key of its own beside it: whoever stores a credential can't read the file's keys, and must
-    not have them sent to an address that he chooses."""
-    addresses = [name for name in known_keys.ADDRESSES if credential.get(name)]
-    if not addresses or any(params.get(name) for name in known_keys.ADDRESSES):
-        return False
-    own = next((name for name in sorted(known_keys.KEYS | {"extra_body"}) if params.get(name)), None)
-    if own is not None:
-        raise BadDeployment(
-            f"{path}.litellm_params.{own}",
-            f"the file's own value goes to no address of a stored credential ({addresses[0]}); put it "
-            "into the credential, or the address into the file",
-        )
-    return True
 
 
 def keeps_from_starting(entry: str, path: str) -> bool:

@@ -20,11 +20,11 @@ from models_registry.config.entries import (
     EntryRead,
     Skipped,
     Waiting,
-    check_own_keys,
     public_name_of,
     skipped_of,
     would_be_local,
 )
+from models_registry.config.own_keys import check_own_keys
 from models_registry.config.reader import Config, read_config, read_entry
 from models_registry.config.response_cache import PATH, cache_rules_of
 from models_registry.config.sections import RouterSettings

@@ -202,6 +202,11 @@ def test_a_model_of_the_file_has_a_stored_credential_whose_address_is_judged(
         {"extra_headers": {"x-api-key": "os.environ/OWN"}},
         {"headers": {"x": "y"}},
         {"extra_body": {"token": "os.environ/OWN"}},
+        {"metadata": {"deep": [{"token": "os.environ/OWN"}]}},
+        {"some_token": "os.environ/OWN"},
+        {"vertex_credentials": "/run/secrets/account.json"},
+        {"aws_profile_name": "house"},
+        {"aws_web_identity_token": "oidc/file/run/token"},
     ],
 )
 def test_a_key_of_the_file_goes_to_no_address_that_was_entered_through_the_api(own: dict[str, Any]) -> None:
@@ -210,6 +215,104 @@ def test_a_key_of_the_file_goes_to_no_address_that_was_entered_through_the_api(o
     assert f"litellm_params.{next(iter(own))}: the file's own value goes to no address" in reason
     assert "sk-of-the-file" not in reason
     assert not found.registry.knows("m")
+
+
+def test_another_name_of_a_key_is_a_key_too() -> None:
+    found = of_file({"api_base": "http://evil.example"}, vertex_ai_credentials="/run/secrets/account.json")
+    (reason,) = found.skipped
+    assert "litellm_params.vertex_credentials: the file's own value goes to no address" in reason
+
+
+@pytest.mark.parametrize("theirs", ["api_base", "base_url", "aws_bedrock_runtime_endpoint"])
+@pytest.mark.parametrize("own", ["api_base", "base_url", "aws_bedrock_runtime_endpoint"])
+@pytest.mark.parametrize("address", ["https://mine.example", "os.environ/UNSET"])
+@pytest.mark.parametrize("model", ["openai/b", "bedrock/anthropic.claude-3-haiku-20240307-v1:0"])
+def test_a_file_with_an_address_of_its_own_takes_none_of_a_stored_credential(
+    theirs: str, own: str, address: str, model: str
+) -> None:
+    more: dict[str, Any] = {own: address, "api_key": "os.environ/OWN", "aws_region_name": "us-east-1"}
+    found = of_file({theirs: "https://evil.example"}, model=model, **more)
+    (reason,) = found.skipped
+    assert reason.startswith(f"model_list[1].litellm_params.{own}: the stored credential has an address too")
+    assert not found.registry.knows("m")
+
+
+def test_what_is_no_key_may_stand_beside_a_stored_address() -> None:
+    credential = {"api_base": "http://c.example/v1", "api_key": "sk-c"}
+    found = of_file(credential, temperature=0.5, rpm="os.environ/RPM", api_base=None, base_url=None)
+    assert found.skipped != (), "an address without a value is no default"
+    found = of_file(credential, temperature=0.5, rpm="os.environ/RPM", input_cost_per_token=0.1)
+    assert found.skipped == ()
+    assert found.registry.targets("m", allowed=())[0].judged
+
+
+GEMINI = {"model": "vertex_ai/gemini-2.0-flash", "vertex_project": "p"}
+CLAUDE = {"model": "bedrock/anthropic.claude-3-haiku-20240307-v1:0", "aws_region_name": "us-east-1"}
+ROLE = {**CLAUDE, "aws_role_name": "arn:aws:iam::1:role/x"}
+ACCOUNT = {"type": "service_account", "project_id": "p"}
+PAIR = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "s"}
+MACHINE = {
+    "AWS_ACCESS_KEY_ID": "AKIA-house",
+    "AWS_SECRET_ACCESS_KEY": "of-the-house",
+    "VERTEXAI_CREDENTIALS": "/run/secrets/account.json",
+}
+
+
+@pytest.mark.parametrize("way", ["credential", "model"])
+@pytest.mark.parametrize(
+    ("params", "keys", "asked"),
+    [
+        (GEMINI, {"vertex_credentials": ACCOUNT}, "vertex_credentials"),
+        (CLAUDE, PAIR, "aws_access_key_id"),
+        (ROLE, PAIR, "aws_access_key_id"),
+    ],
+)
+def test_the_machines_own_identity_signs_for_no_address_that_was_entered_through_the_api(
+    params: dict[str, Any], keys: dict[str, Any], asked: str, way: str
+) -> None:
+    def found(shared: dict[str, Any]) -> Checked:
+        if way == "model":
+            models = (stored(model_name="m", litellm_params={**params, **shared}),)
+            return check({"model_list": []}, MACHINE, stored=Stored(models=models))
+        entry = {"model_name": "m", "litellm_params": {**params, "litellm_credential_name": "c"}}
+        credentials = (StoredCredential(id="1", name="c", values=shared),)
+        return check({"model_list": [entry]}, MACHINE, stored=Stored(credentials=credentials))
+
+    foreign = {"api_base": "https://evil.example"}
+    refused = found(foreign)
+    assert refused.errors == ()
+    (reason,) = refused.skipped
+    assert f"litellm_params.{asked}: there is none, and the machine's own identity" in reason
+    with_keys = found({**foreign, **keys}).registry.targets("m", allowed=())[0]
+    assert (with_keys.judged, with_keys.signing is not None) == (True, True)
+    own = found({"vertex_location": "us-east1"}).registry.targets("m", allowed=())[0]
+    assert (own.judged, own.signing is not None) == (False, True)
+
+
+@pytest.mark.parametrize("params", [GEMINI, CLAUDE, ROLE])
+def test_the_machines_own_identity_signs_for_an_address_of_the_file(params: dict[str, Any]) -> None:
+    entry = {"model_name": "m", "litellm_params": {**params, "api_base": "https://proxy.example"}}
+    (target,) = check({"model_list": [entry]}, MACHINE).registry.targets("m", allowed=())
+    assert (target.api_base.startswith("https://proxy.example"), target.judged) == (True, False)
+    assert target.signing is not None
+
+
+@pytest.mark.parametrize(
+    ("credential", "params", "fits"),
+    [
+        ({"api_base": "https://a.example", "api_version": "1"}, {"base_url": "https://b.example"}, False),
+        ({"api_base": "https://a.example"}, {"api_base": "https://b.example"}, False),
+        ({"api_base": "https://a.example"}, {"api_base": "https://a.example"}, True),
+        ({"api_version": "1"}, {"api_base": "https://b.example"}, True),
+    ],
+)
+def test_a_credential_with_an_address_is_for_no_other_one_also_without_a_key(
+    credential: dict[str, Any], params: dict[str, Any], fits: bool
+) -> None:
+    shared = {"credential_name": "c", "credential_values": credential}
+    found = of_file({}, document={"credential_list": [shared]}, api_key="sk-f", **params)
+    assert [each for each in found.skipped if "differs from the credential's" not in each] == []
+    assert (found.skipped == ()) is fits
 
 
 @pytest.mark.parametrize(
