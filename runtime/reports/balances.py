@@ -61,7 +61,7 @@ class BalanceReader:
     ) -> list[BalanceBefore]:
         """For each owner and moment: what the owner's calls cost that began before the row's call, from that
         moment on. None for the moment: from the first call on."""
-        sums = _Sums(self._database, self._reports, row)
+        sums = _EarlierSums(self._database, self._reports, row)
         known: dict[tuple[BudgetOwner, datetime | None], BalanceBefore] = {}
         deadline = asyncio.get_running_loop().time() + ALL_S
         for budget in dict.fromkeys(budgets):
@@ -73,7 +73,7 @@ class BalanceReader:
         return [known[budget] for budget in budgets]
 
 
-class _Sums:
+class _EarlierSums:
     """The sums before one row's call. Each is made once."""
 
     def __init__(self, database: Database, reports: ReportReader, row: SpendRow) -> None:

@@ -117,7 +117,7 @@ def test_the_sums_of_all_budgets_share_one_limit_of_time(
         return Decimal(0)
 
     monkeypatch.setattr(balances, "ALL_S", 0.2)
-    monkeypatch.setattr(balances._Sums, "_sum_of_days", slow)
+    monkeypatch.setattr(balances._EarlierSums, "_sum_of_days", slow)
     owner = BudgetOwner(kind="team", id="team-0")
     found = before(postgres_dsn, owner, CALL.started_at - timedelta(hours=2), None, *SINCE[1:3])
     assert [each.untold for each in found] == [None, NO_TIME, NO_TIME, NO_TIME]
@@ -127,13 +127,15 @@ def test_a_sum_that_several_budgets_need_is_made_once(
     postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    within = balances._Sums._within
+    within = balances._EarlierSums._within
 
-    async def counted(self: balances._Sums, sql: str, values: Sequence[object]) -> asyncpg.Record | None:
+    async def counted(
+        self: balances._EarlierSums, sql: str, values: Sequence[object]
+    ) -> asyncpg.Record | None:
         made.append(sql)
         return await within(self, sql, values)
 
-    monkeypatch.setattr(balances._Sums, "_within", counted)
+    monkeypatch.setattr(balances._EarlierSums, "_within", counted)
     owner = BudgetOwner(kind="team", id="team-0")
     first, second, third = before(postgres_dsn, owner, None, None, datetime(2026, 3, 31, tzinfo=UTC))
     assert first == second
