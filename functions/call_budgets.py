@@ -1,6 +1,6 @@
 """The budgets over one call of the log, before the call and with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from functions.contract.function import function
 from functions.contract.roles import Access, Reach
 from functions.ports.context import CallBudgetContext
 from functions.ports.governance import InForceNow
-from schema.call_budgets import BudgetOwner, CallBudget, CallBudgets, CallBudgetsQuery
+from schema.call_budgets import BalanceBefore, BudgetOwner, CallBudget, CallBudgets, CallBudgetsQuery
 from schema.errors.base import GatewayError
 from schema.errors.rows import NotFound
 from schema.ledger.rows import SpendRow
@@ -29,6 +29,7 @@ MAX_BUDGETS = 30
 MODEL, WINDOW = "model", "window"
 """The words in an account's name that the owner's ids come before."""
 NOBODY = "The key is gone, and so is who called: their budgets are not known."
+MOVED = "The key has moved since: the budgets of whom it belonged to then are not told."
 REFUSED = "The budgets of the customer and the tags are not known"
 
 
@@ -47,25 +48,28 @@ async def show(request: CallBudgetsQuery, ctx: CallBudgetContext) -> CallBudgets
     return CallBudgets(
         request_id=row.request_id,
         spend=usd(row.cost_nano),
-        budgets=[await _told(rule, row, ctx) for rule in shown],
+        budgets=await _told(shown, row, ctx),
         hidden=len(rules) - len(shown),
         unknown=unknown,
     )
 
 
 async def _rules_over(row: SpendRow, ctx: CallBudgetContext) -> tuple[list[Rule], str | None]:
-    """The budgets that a call like the row's is under now, and why some of them are not known."""
+    """The budgets over the row's call that there are now, and why some of them are not known."""
     in_force = await ctx.authorities.of_key(row.key_hash)
     if in_force.caller is None and row.user_id:
         in_force = await ctx.authorities.of_user(row.user_id, row.team_id)
     call = _call_of(row, in_force, ctx.call)
     unknown = None if in_force.caller is not None else NOBODY
     try:
-        return list(await ctx.quotes.budgets(call, row.model_group)), unknown
+        found = await ctx.quotes.budgets(call, row.model_group)
     except GatewayError as error:  # the customer is blocked, or may not use the model any more
         alone = msgspec.structs.replace(call, customer=None, tags=(), agent_tags=())
-        reason = f"{REFUSED}: {error.message}"
-        return list(await ctx.quotes.budgets(alone, row.model_group)), unknown or reason
+        unknown = unknown or f"{REFUSED}: {error.message}"
+        found = await ctx.quotes.budgets(alone, row.model_group)
+    same_team = (call.caller.team_id or None) == (row.team_id or None)
+    rules = [rule for rule in found if _is_of(row, owner_of(rule), same_team=same_team)]
+    return rules, unknown or (MOVED if len(rules) < len(found) else None)
 
 
 def _call_of(row: SpendRow, in_force: InForceNow, call: Call) -> Call:
@@ -94,6 +98,23 @@ async def _seen(row: SpendRow, ctx: CallBudgetContext) -> Callable[[Rule], bool]
     return lambda rule: owner_of(rule).kind in kinds
 
 
+def _is_of(row: SpendRow, owner: BudgetOwner, *, same_team: bool) -> bool:
+    """Whether the row's call was the owner's. A key's owners now may be others than those of the call. A row
+    does not name its project; a project belongs to one team."""
+    match owner.kind:
+        case "user":
+            return owner.id == row.user_id
+        case "team":
+            return owner.id == row.team_id
+        case "member":
+            return (owner.id, owner.part) == (row.team_id, row.user_id)
+        case "organization":
+            return owner.id == row.organization_id
+        case "project":
+            return same_team
+    return True  # the key, the customer and the tags are the row's
+
+
 def owner_of(rule: Rule) -> BudgetOwner:
     """Whose calls a budget counts, from its account's name: `money:team:red`, `money:member:red:ann`,
     `money:key:ab12:window:1d`, `money:user:ann:model:gpt-4`."""
@@ -109,16 +130,30 @@ _IDS: Mapping[str, int] = MappingProxyType(
 """How many ids the owner of each kind has in an account's name."""
 
 
-async def _told(rule: Rule, row: SpendRow, ctx: CallBudgetContext) -> CallBudget:
-    begun: datetime | None = None
-    ended: datetime | None = None
-    if rule.duration is not None:
-        begun, ended = window(row.started_at, rule.duration, ctx.policy.zone)
-    found = await ctx.balances.before(row, owner_of(rule), since=begun)
+async def _told(rules: Sequence[Rule], row: SpendRow, ctx: CallBudgetContext) -> list[CallBudget]:
+    windows = [_window_of(rule, row, ctx) for rule in rules]
+    wanted = [(owner_of(rule), begun) for rule, (begun, _) in zip(rules, windows, strict=True)]
+    found = await ctx.balances.before(row, wanted)
+    now = ctx.call.received_at.timestamp()
+    return [_budget(*each, row, now) for each in zip(rules, windows, found, strict=True)]
+
+
+def _window_of(rule: Rule, row: SpendRow, ctx: CallBudgetContext) -> tuple[datetime | None, datetime | None]:
+    return (None, None) if rule.duration is None else window(row.started_at, rule.duration, ctx.policy.zone)
+
+
+def _budget(
+    rule: Rule,
+    of_window: tuple[datetime | None, datetime | None],
+    found: BalanceBefore,
+    row: SpendRow,
+    now: float,
+) -> CallBudget:
+    begun, ended = of_window
     return CallBudget(
         of=rule.who,
         subject=rule.subject,
-        max_budget=usd(rule.limit_at(ctx.call.received_at.timestamp())),
+        max_budget=usd(rule.limit_at(now)),
         duration=rule.duration,
         model=rule.model,
         window_start=begun,

@@ -71,4 +71,4 @@ class CallBudgets(msgspec.Struct, frozen=True, kw_only=True):
     hidden: int = 0
     """How many budgets over the call the caller may not see."""
     unknown: str | None = None
-    """Why no budget of the key, its user and its team is known. Null: they are known."""
+    """Why budgets of the key, its user and its team are not known. Null: they are known."""

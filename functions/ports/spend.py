@@ -129,9 +129,11 @@ class Reports(Protocol):
 class Balances(Protocol):
     """What was spent of budgets, out of the rollups and the ledger's rows."""
 
-    async def before(self, row: SpendRow, owner: BudgetOwner, *, since: datetime | None) -> BalanceBefore:
-        """What the calls of an owner cost that began before the row's call, from `since` on. None for
-        `since`: from the first call on."""
+    async def before(
+        self, row: SpendRow, budgets: Sequence[tuple[BudgetOwner, datetime | None]]
+    ) -> list[BalanceBefore]:
+        """For each owner and moment: what the owner's calls cost that began before the row's call, from that
+        moment on. None for the moment: from the first call on. The time for all of them is limited."""
         ...
 
 

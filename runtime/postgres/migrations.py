@@ -65,7 +65,10 @@ TABLES = (
     "Switchgear_SavedFilter",
 )
 CONNECT_TIMEOUT_S = 10.0
-APPLY_TIMEOUT_S = 300.0
+CREATE_TIMEOUT_S = 300.0
+"""How long the tables of an empty database may take."""
+APPLY_TIMEOUT_S = 7200.0
+"""How long all pending migrations may take together. Some rewrite what a large database holds."""
 
 _ID = re.compile(r'^ID = "([^"]+)"$', re.MULTILINE)
 _LOOK = """
@@ -174,7 +177,7 @@ async def _created(connection: asyncpg.Connection) -> set[str] | None:
     """Make the tables of a new database, unless another server has done so meanwhile. Gives the ids in the
     ledger then. Raises ForeignDatabase or MigrationFailed."""
     try:
-        async with asyncio.timeout(APPLY_TIMEOUT_S), connection.transaction():
+        async with asyncio.timeout(CREATE_TIMEOUT_S), connection.transaction():
             await take_turn(connection)
             if await _applied(connection) is None:
                 await create_tables(connection)
@@ -208,6 +211,10 @@ async def apply_pending(dsn: str) -> None:
     try:
         async with asyncio.timeout(APPLY_TIMEOUT_S):
             _, stderr = await process.communicate(f"{dsn}\n".encode())
+    except TimeoutError:
+        raise MigrationFailed(
+            f"The migrations were rolled back: they took longer than {APPLY_TIMEOUT_S:g} seconds"
+        ) from None
     finally:
         if process.returncode is None:
             process.kill()

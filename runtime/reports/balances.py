@@ -2,9 +2,11 @@
 `functions.ports.spend.Balances`.
 
 Whole days come from the rollups. The rows of the call's own day, and of the day in which the window began,
-are added up one by one. Their number and the time for them are limited: beyond that the sum is not told.
+are added up one by one. Their number and the time for them are limited: beyond that the sum is not told. All
+budgets of a call share one limit of time, and a sum that two of them need is made once.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -27,7 +29,10 @@ MAX_ROWS = 200_000
 """The most rows of a part of a day that are added up."""
 ROWS_S = 1.0
 """How long the adding up of rows may take."""
+ALL_S = 3.0
+"""How long the sums of all budgets of a call may take together."""
 TOO_MANY = "that day has too many calls to add up"
+NO_TIME = "there was no time to add it up"
 NO_SUMS = "no sums are kept for this kind of budget"
 OF_MODELS = "sums are kept by the names of models, and the budget is for a pattern of names"
 EVERYBODY = Scope(reaches=frozenset({Reach.ALL}))
@@ -51,12 +56,38 @@ class BalanceReader:
         self._database = database
         self._reports = reports
 
-    async def before(self, row: SpendRow, owner: BudgetOwner, *, since: datetime | None) -> BalanceBefore:
-        """What the calls of an owner cost that began before the row's call, from `since` on. None for
-        `since`: from the first call on."""
+    async def before(
+        self, row: SpendRow, budgets: Sequence[tuple[BudgetOwner, datetime | None]]
+    ) -> list[BalanceBefore]:
+        """For each owner and moment: what the owner's calls cost that began before the row's call, from that
+        moment on. None for the moment: from the first call on."""
+        sums = _EarlierSums(self._database, self._reports, row)
+        known: dict[tuple[BudgetOwner, datetime | None], BalanceBefore] = {}
+        deadline = asyncio.get_running_loop().time() + ALL_S
+        for budget in dict.fromkeys(budgets):
+            try:
+                async with asyncio.timeout_at(deadline):
+                    known[budget] = await sums.before(*budget)
+            except TimeoutError:
+                known[budget] = BalanceBefore(spent=None, untold=NO_TIME)
+        return [known[budget] for budget in budgets]
+
+
+class _EarlierSums:
+    """The sums before one row's call. Each is made once."""
+
+    def __init__(self, database: Database, reports: ReportReader, row: SpendRow) -> None:
+        self._database = database
+        self._reports = reports
+        self._row = row
+        self._of_days: dict[tuple[object, ...], Decimal] = {}
+        self._of_rows: dict[tuple[object, ...], Decimal | None] = {}
+
+    async def before(self, owner: BudgetOwner, since: datetime | None) -> BalanceBefore:
+        row = self._row
         if owner.model is not None and "*" in owner.model:
             return BalanceBefore(spent=None, untold=OF_MODELS)
-        found = await self._where(row, owner)
+        found = await self._where(owner)
         if found is None:
             return BalanceBefore(spent=None, untold=NO_SUMS)
         where, at_least = found
@@ -66,27 +97,27 @@ class BalanceReader:
         if since is not None and first is not None and since > _midnight(first):
             end = min(row.started_at, _midnight(first + timedelta(days=1)))
             if end == row.started_at:
-                return await self._whole(await self._rows(row, where, since), Decimal(0), at_least=at_least)
-            part = await self._rows(row, where, since, end)
+                return await self._whole(await self._rows(where, since), Decimal(0), at_least=at_least)
+            part = await self._rows(where, since, end)
             if part is None:
                 return BalanceBefore(spent=None, untold=TOO_MANY)
             spent, first = part, first + timedelta(days=1)
         if first is None or first < day:
             spent += await self._days(where, first, day - timedelta(days=1))
-        return await self._whole(await self._rows(row, where, _midnight(day)), spent, at_least=at_least)
+        return await self._whole(await self._rows(where, _midnight(day)), spent, at_least=at_least)
 
     async def _whole(self, last: Decimal | None, spent: Decimal, *, at_least: bool) -> BalanceBefore:
         if last is None:
             return BalanceBefore(spent=None, untold=TOO_MANY)
         return BalanceBefore(spent=spent + last, at_least=at_least)
 
-    async def _where(self, row: SpendRow, owner: BudgetOwner) -> tuple[OwnerFilter, bool] | None:
+    async def _where(self, owner: BudgetOwner) -> tuple[OwnerFilter, bool] | None:
         """The filters for the owner's calls, and whether they may miss some. None: no sums are kept."""
         at_least = False
         found: OwnerFilter
         match owner.kind:
             case "key":
-                hashes, at_least = await self._hashes(row, owner)
+                hashes, at_least = await self._hashes(owner)
                 found = [(Dimension.API_KEY, "api_key", hashes)]
             case "user":
                 found = [(Dimension.USER, '"user"', (owner.id,))]
@@ -108,17 +139,23 @@ class BalanceReader:
             found.append((Dimension.MODEL_GROUP, "model_group", (owner.model,)))
         return found, at_least
 
-    async def _hashes(self, row: SpendRow, owner: BudgetOwner) -> tuple[tuple[str, ...], bool]:
+    async def _hashes(self, owner: BudgetOwner) -> tuple[tuple[str, ...], bool]:
         """The hashes that the key has and had. A key's id is its first hash. Those between are known while
         their grace lasts."""
         with asking():
             async with self._database.connection() as connection:
                 rows = await connection.fetch(_HASHES, owner.id)
-        hashes = {owner.id, row.key_hash, *(each["token"] for each in rows)}
+        hashes = {owner.id, self._row.key_hash, *(each["token"] for each in rows)}
         rotations = max((each["rotation_count"] or 0 for each in rows), default=0)
         return tuple(sorted(hashes)), len(hashes) < rotations + 1
 
     async def _days(self, where: OwnerFilter, first: date | None, last: date) -> Decimal:
+        key = (*where, first, last)
+        if key not in self._of_days:
+            self._of_days[key] = await self._sum_of_days(where, first, last)
+        return self._of_days[key]
+
+    async def _sum_of_days(self, where: OwnerFilter, first: date | None, last: date) -> Decimal:
         query = SumsQuery(
             by=((),),
             days=Days(None if first is None else first.isoformat(), last.isoformat()),
@@ -129,11 +166,16 @@ class BalanceReader:
             (each.metrics.spend for each in await self._reports.sums(query, scope=EVERYBODY)), Decimal(0)
         )
 
-    async def _rows(
-        self, row: SpendRow, where: OwnerFilter, start: datetime, end: datetime | None = None
-    ) -> Decimal | None:
+    async def _rows(self, where: OwnerFilter, start: datetime, end: datetime | None = None) -> Decimal | None:
+        key = (*where, start, end)
+        if key not in self._of_rows:
+            self._of_rows[key] = await self._sum_of_rows(where, start, end)
+        return self._of_rows[key]
+
+    async def _sum_of_rows(self, where: OwnerFilter, start: datetime, end: datetime | None) -> Decimal | None:
         """What the rows from `start` on cost: up to `end`, else up to the row. None: they are too many. A
         correction of the row comes at the same moment, and is no call before it."""
+        row = self._row
         conditions = Conditions()
         conditions.add('"startTime" >= {}', naive(start))
         if end is not None:

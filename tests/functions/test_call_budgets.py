@@ -213,3 +213,25 @@ def test_a_day_of_too_many_calls_is_not_added_up(postgres_dsn: str, monkeypatch:
         assert (budget.before, budget.after, budget.untold) == (None, None, balances.TOO_MANY)
 
     in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_of_a_key_that_moved_the_budgets_of_its_new_owners_are_not_told(
+    postgres_dsn: str, everything: bool
+) -> None:
+    async def scenario(house: House) -> None:
+        key = await peopled(house)
+        await book(house, of_ada(9, 20, key, 3))
+        await house.call(users.new, {"user_id": "bob", "auto_create_key": False, "max_budget": 55})
+        await house.call(teams.new, {"team_id": "blue", "team_alias": "blue", "max_budget": 777})
+        member = {"team_id": "blue", "member": {"user_id": "bob", "role": "user"}, "max_budget_in_team": 5}
+        await house.call(teams.member_add, member)
+        await house.call(keys.update, {"key": key, "team_id": "blue", "user_id": "bob"})
+        lead = Caller(role=INTERNAL_USER, key_hash="0" * 64, user_id="ada", teams={"red": "admin"})
+        found = await told(house, by=ADMIN if everything else lead)
+        assert not {"blue", "bob"} & set(" ".join(each.subject for each in found.budgets).split())
+        assert set(figures(found)) <= {"api_key"}
+        assert found.hidden == 1 - len(found.budgets)
+        assert found.unknown == call_budgets.MOVED
+
+    in_house(postgres_dsn, scenario)

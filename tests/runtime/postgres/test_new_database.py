@@ -11,7 +11,7 @@ import pytest
 
 from runtime.commands.schema_files import RECIPE
 from runtime.local.postgres_cluster import binaries
-from runtime.postgres import new_database
+from runtime.postgres import migrations, new_database
 from runtime.postgres.migrations import MigrationFailed, apply_pending, known_migrations, migrate
 from runtime.postgres.new_database import FILE, ROOT
 from schema.tables.piccolo_migrations.switchgear_2026_11_30t01_00_02_000000 import ID as OF_INDEXES
@@ -124,6 +124,18 @@ def test_short_histograms_are_made_of_the_long_ones(empty_dsn: str) -> None:
     ids = """SELECT (id = switchgear_daily_id(date, hour, model_group, custom_llm_provider))::text
              FROM "Switchgear_ModelLatency" """
     assert asyncio.run(fetched(empty_dsn, ids)) == ["true", "true", "true"]
+
+
+def test_pending_migrations_may_take_longer_than_new_tables(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large database is rewritten, and a new one is not."""
+    came_up_to(empty_dsn, BEFORE_SHORT_HISTOGRAMS)
+    assert migrations.APPLY_TIMEOUT_S >= 3600
+    monkeypatch.setattr(migrations, "APPLY_TIMEOUT_S", 0.01)
+    with pytest.raises(MigrationFailed, match=r"rolled back: they took longer than 0\.01 seconds"):
+        asyncio.run(migrate(empty_dsn))
+    assert asyncio.run(fetched(empty_dsn, ENTRIES))[-1] == BEFORE_SHORT_HISTOGRAMS
 
 
 def test_a_new_database_starts_no_other_process(empty_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:

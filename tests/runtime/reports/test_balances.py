@@ -1,8 +1,9 @@
 """What was spent before a call is what its owner's rows before it come to, from days and rows together."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import asyncpg
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from runtime.books.insert import insert_rows
 from runtime.postgres.database import Database
 from runtime.postgres.partitions import ensure_partition, months_of
-from runtime.reports.balances import NO_SUMS, OF_MODELS, BalanceReader
+from runtime.reports import balances
+from runtime.reports.balances import NO_SUMS, NO_TIME, OF_MODELS, BalanceReader
 from runtime.reports.sums import ReportReader
 from schema.call_budgets import BalanceBefore, BudgetOwner
 from schema.ledger.rows import SpendRow
@@ -73,7 +75,7 @@ def before(dsn: str, owner: BudgetOwner, *since: datetime | None) -> list[Balanc
         database = await Database.connect(dsn)
         try:
             reader = BalanceReader(database, ReportReader(database))
-            return [await reader.before(CALL, owner, since=each) for each in since]
+            return await reader.before(CALL, [(owner, each) for each in since])
         finally:
             await database.close()
 
@@ -105,3 +107,37 @@ def test_it_is_the_sum_of_the_rows_before(postgres_dsn: str, name: str) -> None:
 )
 def test_what_no_sums_are_kept_for_is_said_so(postgres_dsn: str, owner: BudgetOwner, why: str) -> None:
     assert before(postgres_dsn, owner, None) == [BalanceBefore(spent=None, untold=why)]
+
+
+def test_the_sums_of_all_budgets_share_one_limit_of_time(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(self: object, *args: object) -> Decimal:
+        await asyncio.sleep(60)
+        return Decimal(0)
+
+    monkeypatch.setattr(balances, "ALL_S", 0.2)
+    monkeypatch.setattr(balances._EarlierSums, "_sum_of_days", slow)
+    owner = BudgetOwner(kind="team", id="team-0")
+    found = before(postgres_dsn, owner, CALL.started_at - timedelta(hours=2), None, *SINCE[1:3])
+    assert [each.untold for each in found] == [None, NO_TIME, NO_TIME, NO_TIME]
+
+
+def test_a_sum_that_several_budgets_need_is_made_once(
+    postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    within = balances._EarlierSums._within
+
+    async def counted(
+        self: balances._EarlierSums, sql: str, values: Sequence[object]
+    ) -> asyncpg.Record | None:
+        made.append(sql)
+        return await within(self, sql, values)
+
+    monkeypatch.setattr(balances._EarlierSums, "_within", counted)
+    owner = BudgetOwner(kind="team", id="team-0")
+    first, second, third = before(postgres_dsn, owner, None, None, datetime(2026, 3, 31, tzinfo=UTC))
+    assert first == second
+    assert third.spent is not None
+    assert len(made) == 1
