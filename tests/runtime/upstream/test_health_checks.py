@@ -178,6 +178,33 @@ def test_one_worker_of_all_makes_each_check_in_the_background(postgres_dsn: str)
     at_desks(postgres_dsn, scenario, *(FakeUpstream(DOWN) for _ in range(3)), found=found)
 
 
+def test_checks_are_spread_over_the_interval_and_a_tenth_around_it(postgres_dsn: str) -> None:
+    """300 s apart: a start checks nothing at once, and no two deployments keep in step."""
+    found, _ = targets(*({} for _ in range(12)))
+    left = "extract(epoch FROM next_check_at - clock_timestamp())::float8"
+    due = f'SELECT {left} AS s FROM "Switchgear_Deployment"'
+
+    async def scenario(desk: Desk) -> None:
+        async def dues() -> list[float]:
+            async with desk.checks._database.connection() as connection:
+                return [row["s"] for row in await connection.fetch(due)]
+
+        await desk.checks._turn()
+        entered = await dues()
+        assert len({round(each, 3) for each in entered}) > len(found) / 2
+        assert -5 < min(entered) <= max(entered) <= 300
+        assert desk.upstream.requests == []
+        now = 'UPDATE "Switchgear_Deployment" SET next_check_at = now()'
+        await asyncio.to_thread(execute, postgres_dsn, now)
+        while min(await dues()) <= 0:
+            await desk.checks._turn()
+        claimed = await dues()
+        assert len({round(each) for each in claimed}) > len(found) / 2
+        assert 255 < min(claimed) <= max(claimed) <= 330
+
+    at_desks(postgres_dsn, scenario, FakeUpstream(LIST), found=found)
+
+
 def test_old_checks_are_deleted(postgres_dsn: str) -> None:
     found, _ = targets({})
 
