@@ -26,8 +26,6 @@ MAX_ALIKE = 100
 """How many rows of one answer's id are looked at: providers choose the ids. The row's own id goes first."""
 MAX_BUDGETS = 30
 """The most budgets of one call that are told."""
-MODEL, WINDOW = "model", "window"
-"""The words in an account's name that the owner's ids come before."""
 NOBODY = "The key is gone, and so is who called: their budgets are not known."
 MOVED = "The key has moved since: the budgets of whom it belonged to then are not told."
 REFUSED = "The budgets of the customer and the tags are not known"

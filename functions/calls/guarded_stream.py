@@ -28,7 +28,7 @@ class LateHold(WrappedHold):
     def __init__(self, hold: Hold) -> None:
         super().__init__(hold)
         self.usage: Usage | None = None
-        """What is to be booked. None: the stream has not ended, or nobody knows."""
+        """The usage to be booked when the hold ends. None: the stream has not ended, or nobody knows it."""
         self._error: Exception | None = None
         self.is_over = False
 
