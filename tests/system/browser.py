@@ -30,6 +30,35 @@ def built_ui() -> Path:
     return SOURCE
 
 
+MOST_TOLD = 4_000
+"""Characters of what a failure tells of a page."""
+
+
+@contextmanager
+def telling(page: Any) -> Iterator[None]:  # Playwright's Page
+    """While it runs, what a page sends and is refused is kept. A failure says it, with the page's text:
+    "30 s passed" alone tells nobody what the person saw.
+
+        POST http://localhost:3000/key/generate 429
+    """
+    kept: list[str] = []
+
+    def answered(response: Any) -> None:
+        if response.status >= 400:
+            kept.append(f"{response.request.method} {response.url} {response.status}")
+
+    page.on("response", answered)
+    page.on("requestfailed", lambda sent: kept.append(f"{sent.method} {sent.url} {sent.failure}"))
+    page.on("console", lambda said: kept.append(f"console: {said.text}"))
+    page.on("pageerror", lambda error: kept.append(f"error: {error}"))
+    try:
+        yield
+    except Exception as exc:
+        kept += [f"at {page.url} the page says:", *page.locator("body").all_inner_texts()]
+        exc.add_note("\n".join(kept)[:MOST_TOLD])
+        raise
+
+
 @contextmanager
 def running_browser(path: str) -> Iterator[Any]:  # Playwright's Browser: the package may be missing
     """A browser. While it runs the thread has an event loop, so no SQL is run in it."""
