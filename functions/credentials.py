@@ -7,7 +7,8 @@ from functions.contract.roles import Access
 from functions.ports.context import RegistryContext
 from functions.rules.stored_values import Merged, checked_values, merged, read_again, shown_values
 from models_registry.config.known_keys import CREDENTIAL_NOTES, SHARED
-from models_registry.config.stored import Stored, StoredCredential, StoredModel, Values
+from models_registry.config.storable import Values
+from models_registry.config.stored import Stored, StoredCredential, StoredModel
 from schema.credentials import (
     CredentialDeleteRequest,
     CredentialDone,

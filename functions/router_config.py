@@ -12,7 +12,8 @@ from functions.contract.roles import Access
 from functions.ports.context import RegistryContext
 from functions.rules.stored_values import checked_settings
 from models_registry.config.sections import FallbackLists
-from models_registry.config.stored import Stored, unknown_settings
+from models_registry.config.storable import unknown_settings
+from models_registry.config.stored import Stored
 from schema.errors.models import ModelNotFound
 from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.errors.rows import NotFound

@@ -37,7 +37,7 @@ from runtime.intake.labelled import labelled, wants_local
 from runtime.intake.request_ids import is_id, uuid7
 from runtime.intake.searches import SEARCHES, Searches, Turn
 from runtime.ledger.attempts import BookedLedger
-from runtime.reply import Reply, also_at_end, early_headers, json_headers, page_reply, render, render_error
+from runtime.reply import Reply, also_at_end, early_headers, error_reply, page_reply, render, render_error
 from runtime.signin.site import Site
 from runtime.stopping import STOPPED, go_on
 from runtime.telemetry.request_line import RequestLine
@@ -350,8 +350,7 @@ class Endpoint:
         if error.http_status == 401:
             headers["www-authenticate"] = "Bearer"
         call_id = call.request_id if call is not None else None
-        body = msgspec.json.encode(self.manifest.error_form(error, call_id))
-        reply = Reply(status=error.http_status, headers=json_headers(body, headers, call), body=body)
+        reply = error_reply(error.http_status, self.manifest.error_form(error, call_id), headers, call)
         if call is not None and call.silence is not UNMINDED:
             reply.last_event = self.manifest.stream_form.failed(error, call_id)
         return reply

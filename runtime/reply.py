@@ -16,6 +16,7 @@ from runtime.admin_ui.built import built_ui
 from runtime.signin.pages import error_page, html_of
 from runtime.upstream.router import ATTEMPTED_RETRIES, ONE_ATTEMPT
 from schema.errors.base import GatewayError
+from schema.errors.forms import WireError
 from schema.health import VERSION
 from schema.wire import Wire, to_json
 
@@ -60,10 +61,13 @@ class Reply(msgspec.Struct, kw_only=True):
     """Whoever sends the reply calls this when it is sent, or when sending has failed."""
 
 
-def json_reply(status: int, content: object, headers: Mapping[str, str] = MappingProxyType({})) -> Reply:
-    """A reply that no function gave, such as a 404."""
-    body = msgspec.json.encode(content)
-    return Reply(status=status, headers=json_headers(body, headers, None), body=body)
+def error_reply(
+    status: int, error: WireError, headers: Mapping[str, str] = MappingProxyType({}), call: Call | None = None
+) -> Reply:
+    """An error as its dialect writes it. With a call, the call's own headers are added."""
+    body = msgspec.json.encode(error)
+    kind = error.media_type.encode()
+    return Reply(status=status, headers=json_headers(body, headers, call, kind), body=body)
 
 
 def render(answer: object, call: Call | None) -> Reply:
@@ -94,9 +98,11 @@ def render(answer: object, call: Call | None) -> Reply:
     return Reply(status=200, headers=headers, body=answer)  # type: ignore[arg-type]  # a function's only other answer
 
 
-def json_headers(body: bytes, extra: Mapping[str, str], call: Call | None) -> list[tuple[bytes, bytes]]:
+def json_headers(
+    body: bytes, extra: Mapping[str, str], call: Call | None, kind: bytes = JSON
+) -> list[tuple[bytes, bytes]]:
     return [
-        (b"content-type", JSON),
+        (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         *pairs(extra, call),
     ]

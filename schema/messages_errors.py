@@ -6,6 +6,7 @@ from types import MappingProxyType
 import msgspec
 
 from schema.errors.base import GatewayError
+from schema.errors.forms import WireError
 from schema.errors.limits import BudgetExceeded
 
 TYPES: Mapping[int, str] = MappingProxyType(
@@ -39,7 +40,7 @@ class MessagesErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     details: ErrorDetails
 
 
-class MessagesError(msgspec.Struct, frozen=True, kw_only=True):
+class MessagesError(WireError, frozen=True, kw_only=True):
     """What every failed call on this surface answers, and the data of an `error` event."""
 
     type: str = "error"

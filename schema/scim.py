@@ -1,8 +1,11 @@
 """SCIM 2.0 (RFC 7643, RFC 7644): queries, bodies and errors. Resources are JSON as directories write it."""
 
+from typing import ClassVar
+
 import msgspec
 
 from schema.errors.base import GatewayError
+from schema.errors.forms import WireError
 from schema.wire import Wire
 
 SCIM_JSON = "application/scim+json"
@@ -73,8 +76,10 @@ class ScimSearchRequest(Wire, frozen=True, kw_only=True, dict=True, rename="came
         )
 
 
-class ScimErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+class ScimErrorBody(WireError, frozen=True, kw_only=True):
     """An error (RFC 7644, section 3.12)."""
+
+    media_type: ClassVar[str] = SCIM_JSON
 
     schemas: list[str]
     status: str

@@ -107,8 +107,13 @@ class GuardedStream:
         except asyncio.CancelledError as exc:
             self._stream.close(ShuttingDown("The worker stopped.") if SHUTTING_DOWN in exc.args else None)
             raise
-        except BaseException:
-            self._stream.close()
+        except GatewayError:
+            self._stream.close()  # whoever raised it has ended the hold
+            raise
+        except Exception as exc:
+            self._stream.close(GatewayError("The gateway failed."))
+            self._hold.fail(exc)
+            self._hold.finish()
             raise
 
     async def events(self) -> AsyncIterator[bytes]:

@@ -12,7 +12,8 @@ from functions.rules.stored_values import refuse_variables
 from models_registry.config.redis_place import VARIABLES, RedisPlace
 from models_registry.config.response_cache import PATH, CacheKind, CacheRules, cache_rules_of
 from models_registry.config.sections import LitellmSettings
-from models_registry.config.stored import PASSWORD, Values
+from models_registry.config.storable import Values
+from models_registry.config.stored import PASSWORD
 from models_registry.config.stored_address import refusal_of
 from schema.cache import REDACTED
 from schema.errors.requests import InvalidRequest

@@ -8,14 +8,8 @@ import msgspec
 from models_registry.config.known_keys import ADDRESSES, KEYS, REQUEST_PARAMS
 from models_registry.config.providers import UnknownProvider, split
 from models_registry.config.reader import Config
-from models_registry.config.stored import (
-    Stored,
-    StoredModel,
-    Values,
-    allowed_variables,
-    unfit_values,
-    variable_in,
-)
+from models_registry.config.storable import Values, allowed_variables, unfit_values, variable_in
+from models_registry.config.stored import Stored, StoredModel
 from models_registry.prices.fields import is_price_field
 from models_registry.shown import SECRET
 from schema.errors.requests import InvalidRequest

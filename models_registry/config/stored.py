@@ -3,16 +3,15 @@
 The file's deployments come first, then the stored ones, oldest first. A stored setting counts before the
 file's setting of the same name, if it can be in force. A stored model that can't be called is skipped,
 whatever is wrong with it: a row never keeps a server from starting. What may be stored at all is judged when
-it is entered, by the functions at the end.
+it is entered (`models_registry/config/storable.py`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from models_registry.config import known_keys
 from models_registry.config.compiled import BuildCache
 from models_registry.config.entries import (
     Credentials,
@@ -27,12 +26,11 @@ from models_registry.config.entries import (
 from models_registry.config.own_keys import check_own_keys
 from models_registry.config.reader import Config, read_config, read_entry
 from models_registry.config.response_cache import PATH, cache_rules_of
-from models_registry.config.sections import RouterSettings
+from models_registry.config.storable import Values, allowed_variables, unfit_values
 from models_registry.config.stored_address import refusal_of
 from models_registry.config.variables import ENV_PREFIX
 from models_registry.numbers import BadDeployment
 
-Values = Mapping[str, Any]  # JSON, as `litellm_params` and `model_info` have it
 ROUTER_SETTINGS = "router_settings"
 CACHE_SETTINGS = "cache_settings"
 LITELLM_SETTINGS = "litellm_settings"
@@ -40,14 +38,6 @@ FALLBACKS = ("fallbacks", "default_fallbacks", "context_window_fallbacks", "cont
 """Settings of the router that a config file may have in `litellm_settings` too."""
 PASSWORD = "password"
 """The one secret among the settings of the response cache."""
-OWN_SECRETS = frozenset(
-    {"DATABASE_URL", "UI_PASSWORD", "LITELLM_MASTER_KEY", "LITELLM_SALT_KEY", "LITELLM_LICENSE", "PGPASSWORD"}
-)
-OWN_PREFIXES = ("SWITCHGEAR_", "POSTGRES_", "DATABASE_")
-"""The variables of the gateway itself. No allow-list gives them to a body of the API."""
-FILES = ("ssl_certificate", "aws_profile_name", "aws_web_identity_token")
-"""Parameters that name a file of the gateway's machine."""
-MAX_DEPTH = 20
 
 
 class StoredModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,93 +312,3 @@ def entry_of(model: StoredModel) -> dict[str, Any]:
         "litellm_params": dict(model.litellm_params),
         "model_info": info,
     }
-
-
-# What may be stored
-
-
-def allowed_variables(config: Config) -> dict[str, str]:
-    """The variables that a stored value may name, with their values."""
-    names = config.general_settings.api_env_allowlist or ()
-    return {
-        name: value
-        for name in names
-        if not is_own_secret(name) and (value := config.environment.get(name)) is not None
-    }
-
-
-def is_own_secret(name: str) -> bool:
-    """Whether a variable is one of the gateway's own."""
-    return name.upper() in OWN_SECRETS or name.upper().startswith(OWN_PREFIXES)
-
-
-def unfit_values(values: Values, allowed: Mapping[str, str]) -> Iterator[str]:
-    """Why these parameters may not be stored, one text each, with the parameter's name and no value."""
-    for name, text in _texts(values, "", 0):
-        variable = text.removeprefix(ENV_PREFIX)
-        if variable != text and variable not in allowed:
-            yield (
-                f"{name}: the API may name the variables of general_settings.api_env_allowlist alone, and "
-                f"{variable[:100]} is none of them, or is not set"
-            )
-    for name in (*known_keys.ADDRESSES, "azure_endpoint", "aws_sts_endpoint"):
-        address = values.get(name)
-        if isinstance(address, str) and not address.startswith(ENV_PREFIX) and address:
-            refusal = refusal_of(address)
-            if refusal is not None:
-                yield f"{name}: {refusal}"
-    for name in FILES:
-        if values.get(name) is not None:
-            yield f"{name}: a file can be named in the config file alone"
-    if values.get("ssl_verify") is not None and not isinstance(values["ssl_verify"], bool):
-        yield "ssl_verify: a file can be named in the config file alone; expected true or false"
-    yield from _unfit_google(values.get("vertex_credentials"))
-
-
-def variable_in(settings: Values) -> str | None:
-    """The path of a setting that names a variable of the environment. Settings of the router and of the cache
-    name none: they are shown as they are to everybody who may see settings. None: none does."""
-    return next((name for name, text in _texts(settings, "", 0) if text.startswith(ENV_PREFIX)), None)
-
-
-def _unfit_google(given: object) -> Iterator[str]:
-    """Why the credentials of Google Cloud may not be stored: they name a file, or another kind of account
-    whose addresses anybody could choose."""
-    if given is None or (isinstance(given, str) and given.startswith(ENV_PREFIX)):
-        return
-    if isinstance(given, str):
-        try:
-            given = msgspec.json.decode(given)
-        except msgspec.DecodeError:
-            yield "vertex_credentials: expected the JSON of an account, not the name of a file"
-            return
-    kind = given.get("type") if isinstance(given, Mapping) else None
-    if kind not in ("service_account", "authorized_user"):
-        yield "vertex_credentials: expected the JSON of a service_account or authorized_user"
-    elif isinstance(given, Mapping):
-        for name in ("token_uri", "universe_domain"):
-            value = given.get(name)
-            fits = {"token_uri": "https://oauth2.googleapis.com/token", "universe_domain": "googleapis.com"}
-            if value is not None and value != fits[name]:
-                yield f"vertex_credentials.{name}: expected {fits[name]}"
-
-
-def _texts(value: object, name: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Each text in a value, with the path of its parameter; the names in mappings too."""
-    if depth > MAX_DEPTH:
-        return
-    if isinstance(value, str):
-        yield name, value
-    elif isinstance(value, Mapping):
-        for key, inside in value.items():
-            yield f"{name or 'a name'}", str(key)
-            yield from _texts(inside, f"{name}.{key}"[:200].removeprefix("."), depth + 1)
-    elif isinstance(value, list):
-        for inside in value:
-            yield from _texts(inside, name, depth + 1)
-
-
-def unknown_settings(settings: Values) -> list[str]:
-    """The names of settings that no router settings have, or that have no effect in this version."""
-    known = set(RouterSettings.__struct_encode_fields__)
-    return [name for name in settings if name not in known]

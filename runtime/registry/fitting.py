@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from models_registry.config.stored import ROUTER_SETTINGS, Stored, unknown_settings, variable_in
+from models_registry.config.storable import unknown_settings, variable_in
+from models_registry.config.stored import ROUTER_SETTINGS, Stored
 from models_registry.routing.choice_settings import unknown_words
 from runtime.blueprint import Checked
 

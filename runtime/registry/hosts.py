@@ -5,11 +5,14 @@ see it. Each worker writes a row now and then, and reads the others' rows.
 """
 
 import asyncio
+import itertools
 import logging
 import socket
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+
+import msgspec
 
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking
@@ -42,10 +45,12 @@ _FORGET = (
 _LEAVE = """DELETE FROM "Switchgear_HostConfig" WHERE worker = $1"""
 _READ = f"""
     SELECT host, file_hash, max(flaw) AS flaw, count(*) AS workers, max(models) AS models,
-           max(loaded_at) AS loaded_at, max(settings_refused) AS settings_refused,
-           max(needs_restart) AS needs_restart
+           max(loaded_at) AS loaded_at, jsonb_agg(settings_refused) AS settings_refused,
+           jsonb_agg(needs_restart) AS needs_restart
     FROM "Switchgear_HostConfig" GROUP BY host, file_hash ORDER BY host, file_hash LIMIT {MAX_HOSTS}
 """
+
+_LISTS = msgspec.json.Decoder(list[list[str]])
 
 log = logging.getLogger(__name__)
 
@@ -154,8 +159,8 @@ class HostConfigs:
                 workers=row["workers"],
                 models=row["models"],
                 loaded_at=row["loaded_at"],
-                settings_refused=row["settings_refused"],
-                needs_restart=row["needs_restart"],
+                settings_refused=_together(row["settings_refused"]),
+                needs_restart=_together(row["needs_restart"]),
             )
             for row in rows
         ]
@@ -163,6 +168,12 @@ class HostConfigs:
 
 def _first(said: Sequence[str]) -> list[str]:
     return [_storable(each, TOLD_CHARS) for each in said[:MAX_TOLD]]
+
+
+def _together(workers: str) -> list[str]:
+    """What the workers of a host say, in JSON with a list for each, without what several of them say."""
+    said = itertools.chain(*_LISTS.decode(workers))
+    return list(dict.fromkeys(said))[:MAX_TOLD]
 
 
 def _storable(text: str, most: int) -> str:

@@ -20,13 +20,8 @@ import structlog
 
 from models_registry.config.compiled import BuildCache
 from models_registry.config.reader import Config
-from models_registry.config.stored import (
-    NOTHING,
-    Stored,
-    StoredCredential,
-    StoredModel,
-    Values,
-)
+from models_registry.config.storable import Values
+from models_registry.config.stored import NOTHING, Stored, StoredCredential, StoredModel
 from runtime.blueprint import Blueprint, Checked, check
 from runtime.config_file import ConfigFileError, ConfigFiles, hash_now, load_files
 from runtime.postgres.database import Database

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from models_registry.config.stored import Values
+from models_registry.config.storable import Values
 from runtime.state.sealing import CantOpen, Sealer
 
 MARK = "sealed:"

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import msgspec
 
+from models_registry.config.storable import variable_in
 from models_registry.config.stored import (
     CACHE_SETTINGS,
     PASSWORD,
@@ -14,7 +15,6 @@ from models_registry.config.stored import (
     Stored,
     StoredCredential,
     StoredModel,
-    variable_in,
 )
 from runtime.postgres.database import Database
 from runtime.postgres.errors import asking

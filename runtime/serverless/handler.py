@@ -24,7 +24,7 @@ from runtime.intake.body_room import HeldRoom
 from runtime.intake.coded_body import CodedBody, coding_of
 from runtime.invoke import Endpoint, Gateway, Incoming
 from runtime.process.logs import LineBuffer, set_up_logs
-from runtime.reply import Reply, json_reply
+from runtime.reply import Reply, error_reply
 from runtime.serverless.events import (
     MAX_ANSWER_BYTES,
     FunctionAnswer,
@@ -248,7 +248,7 @@ def _refusal(form: ErrorForm, error: GatewayError) -> FunctionAnswer:
     headers = dict(error.reply_headers)
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
-    reply = json_reply(error.http_status, form(error, None), headers)
+    reply = error_reply(error.http_status, form(error, None), headers)
     assert isinstance(reply.body, bytes), "it was made of JSON"
     return answer_of(reply.status, reply.headers, reply.body)
 

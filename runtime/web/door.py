@@ -11,7 +11,7 @@ from functions.contract.roles import Access
 from runtime.intake.body_decoder import BodyDecoder
 from runtime.intake.body_room import BodyRoom, HeldRoom
 from runtime.invoke import Endpoint, Incoming
-from runtime.reply import Reply, json_reply
+from runtime.reply import Reply, error_reply
 from runtime.web.early_reply import EarlyReply
 from runtime.web.sending import Send, send_head, send_reply, send_rest, send_whole
 from schema.errors.requests import BodyTooLarge, InvalidRequest, MethodNotAllowed
@@ -69,7 +69,7 @@ class Door:
             query = _query(scope)
         except InvalidRequest as error:
             body = endpoint.manifest.error_form(error, None)
-            await send_whole(send, json_reply(error.http_status, body))
+            await send_whole(send, error_reply(error.http_status, body))
             return
         headers = _headers(scope["headers"])
         address = scope.get("client")
@@ -109,7 +109,7 @@ class Door:
         )
         error = MethodNotAllowed(f"{method} is not allowed here; use {allowed}.")
         form = next(iter(self._endpoints.values())).manifest.error_form
-        return json_reply(405, form(error, None), {"allow": allowed})
+        return error_reply(405, form(error, None), {"allow": allowed})
 
 
 class _BodyLimits(NamedTuple):

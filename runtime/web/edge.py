@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Collection
 import msgspec
 
 from runtime.intake.coded_body import CodedBody, coding_of
-from runtime.reply import Reply, json_reply
+from runtime.reply import Reply, error_reply
 from runtime.signin.site import Site
 from runtime.web.door import HEAD, SLASH, AsgiScope, Receive
 from runtime.web.fast_path import WHOLE, App
@@ -142,7 +142,7 @@ class Edge:
                 f"Pages of {origin.decode('latin-1')[:200]} may not call {scope['path'][:200]}. "
                 "general_settings.cors_origins names the origins that may."
             )
-            return json_reply(403, envelope(error), {"vary": "Origin"})
+            return error_reply(403, envelope(error), {"vary": "Origin"})
         headers = [*self._shared_with(origin), (b"access-control-allow-methods", ALLOWED_METHODS)]
         asked = _value(scope, b"access-control-request-headers")
         if asked is not None and HEADER_NAMES.fullmatch(asked):

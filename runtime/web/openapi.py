@@ -13,6 +13,7 @@ from functions.contract.function import Download, EventStream, Manifest, RawRepl
 from functions.contract.roles import Access
 from functions.contract.visit import Redirect, WebPage
 from runtime.catalog import Entry
+from schema.errors.forms import WireError
 from schema.health import VERSION
 from schema.scim import SCIM_JSON
 
@@ -76,7 +77,8 @@ def _operation(
     if manifest.access is not Access.OPEN:
         operation["security"] = [{"key": []}]
     for status, text in STATUSES.items():
-        content = {"application/json": {"schema": by_kind[_error_kind(manifest)]}}
+        error = _error_kind(manifest)
+        content = {error.media_type: {"schema": by_kind[error]}}
         if manifest.pages:
             content["text/html"] = _text()
         operation["responses"][status] = {"description": text, "content": content}
@@ -130,8 +132,9 @@ def _reply_kinds(manifest: Manifest) -> list[Any]:
     return [kind for kind in _members(manifest.reply) if kind not in NOT_JSON]
 
 
-def _error_kind(manifest: Manifest) -> Any:
-    return typing.get_type_hints(manifest.error_form)["return"]
+def _error_kind(manifest: Manifest) -> type[WireError]:
+    kind: type[WireError] = typing.get_type_hints(manifest.error_form)["return"]
+    return kind
 
 
 def _members(kind: Any) -> tuple[Any, ...]:

@@ -2,10 +2,17 @@
 `schema/messages_errors.py`."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import msgspec
 
 from schema.errors.base import GatewayError
+
+
+class WireError(msgspec.Struct, frozen=True, kw_only=True):
+    """An error as a dialect writes it: the whole body of the answer."""
+
+    media_type: ClassVar[str] = "application/json"
 
 
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,7 +29,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """The status of the call, in a stream whose head said 200."""
 
 
-class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+class ErrorEnvelope(WireError, frozen=True, kw_only=True):
     """What every failed call answers, and what an `error` event in a stream carries."""
 
     error: ErrorBody
@@ -42,7 +49,7 @@ def envelope(error: GatewayError, *, in_stream: bool = False) -> ErrorEnvelope:
     )
 
 
-ErrorForm = Callable[[GatewayError, str | None], msgspec.Struct]
+ErrorForm = Callable[[GatewayError, str | None], WireError]
 """How a dialect writes an error. The second argument is the id of the call; None: there is no call yet."""
 
 

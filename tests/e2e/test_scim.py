@@ -64,5 +64,6 @@ def test_broken_json_is_an_error_of_scim(gateway: Gateway) -> None:
     for body in (b"", b"{", b"[]", b"\xff", b'{"a": 1, "a": 2}'):
         answer = httpx.post(f"{gateway.url}/scim/v2/Users", content=body, headers=BEARER)
         assert answer.status_code == 400, answer.text
+        assert answer.headers["content-type"] == "application/scim+json"
         assert answer.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
         assert answer.json()["status"] == "400"

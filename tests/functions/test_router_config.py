@@ -189,6 +189,26 @@ async def set_by_sql(house: House, settings: object) -> None:
     )
 
 
+def test_a_host_tells_what_any_of_its_workers_can_not_use(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        registered(house, OF_THE_FILE)
+        await house.call(router_config.hosts)
+        for name, refused in (("second", ["b", "c"]), ("third", ["a", "b"])):
+            await house.database.pool.execute(
+                """
+                INSERT INTO "Switchgear_HostConfig" (worker, host, file_hash, flaw, models, loaded_at,
+                    settings_refused, needs_restart, seen_at)
+                SELECT $1, host, file_hash, flaw, models, loaded_at, $2, needs_restart, seen_at
+                FROM "Switchgear_HostConfig" LIMIT 1
+                """,
+                *(name, refused),
+            )
+        (host,) = (await house.call(router_config.hosts)).hosts
+        assert (host.workers, sorted(host.settings_refused)) == (3, ["a", "b", "c"])
+
+    in_house(postgres_dsn, scenario)
+
+
 def test_a_setting_of_another_version_is_named_and_hinders_no_change(postgres_dsn: str) -> None:
     async def scenario(house: House) -> None:
         found = registered(house, OF_THE_FILE)

@@ -447,6 +447,19 @@ def test_a_client_that_leaves_while_a_guardrail_hangs_is_booked(moment: Moment, 
         assert row.outcome is (Outcome.OK if stream else Outcome.CANCELLED)
 
 
+def test_a_fault_of_the_gateway_in_the_opening_of_a_guarded_stream_is_booked_as_one() -> None:
+    class Broken(FakeGuardrails):
+        async def ask(self, *args: Any, **more: Any) -> Verdict:
+            raise ZeroDivisionError
+
+    gate = Gate(Broken("shield", default_on=True, moments=AFTER))
+    with pytest.raises(ZeroDivisionError):
+        gate.ask(stream=True)
+    (row,) = gate.ledger.rows
+    assert (row.outcome, row.completion_tokens) == (Outcome.FAILED, answers.COMPLETION_TOKENS)
+    assert not gate.ledger.sink.held
+
+
 def test_counting_tokens_at_a_provider_passes_guardrails_too() -> None:
     shield = FakeGuardrails("shield", default_on=True, says=lambda question: Verdict(refuses=True))
     upstream = FakeUpstream(Answer(body=b'{"input_tokens":3}'))

@@ -87,11 +87,14 @@ def test_a_stream_and_an_error_have_their_own_content(document: Json) -> None:
     chat = document["paths"]["/v1/chat/completions"]["post"]
     assert set(chat["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
     forms = {"/v1/messages": "MessagesError", "/scim": "ScimErrorBody"}
+    kinds = {"ScimErrorBody": "application/scim+json"}
     for path, item in document["paths"].items():
         form = next((form for begins, form in forms.items() if path.startswith(begins)), "ErrorEnvelope")
         for operation in item.values():
-            schema = operation["responses"]["401"]["content"]["application/json"]["schema"]
-            assert schema == {"$ref": f"#/components/schemas/{form}"}
+            content = operation["responses"]["401"]["content"]
+            assert content[kinds.get(form, "application/json")]["schema"] == {
+                "$ref": f"#/components/schemas/{form}"
+            }
 
 
 def test_each_operation_has_either_parameters_or_a_body(document: Json) -> None:
@@ -195,6 +198,7 @@ def test_the_document_is_made_once_for_all_who_ask_and_also_where_the_first_leav
         ("/logout", "post", "200", {"text/html", "application/json"}),
         ("/sso/callback", "get", "401", {"text/html", "application/json"}),
         ("/scim/v2/Users", "get", "200", {"application/scim+json"}),
+        ("/scim/v2/Users", "get", "404", {"application/scim+json"}),
         ("/v1/chat/completions", "post", "200", {"application/json", "text/event-stream"}),
         ("/key/info", "get", "404", {"application/json"}),
     ],
