@@ -36,7 +36,7 @@ from models_registry.turns.facts import CallFacts
 from schema.errors.base import GatewayError
 from schema.errors.models import NotLocal
 from schema.errors.overload import SHUTTING_DOWN, ShuttingDown
-from schema.errors.upstream import UpstreamError
+from schema.errors.upstream import UpstreamError, UpstreamMalformed
 from schema.usage import Usage
 from schema.wire import Wire, to_json
 
@@ -228,7 +228,7 @@ class Attempts(Generic[R, B, A]):
                 return stream if use is None else exchange.copied(stream, use, noted)
             body = await response.read()
             ctx.call.provider_side.waited_s += response.took_s
-            answer, usage = exchange.answer(body, bounds)
+            answer, usage = _read(exchange, body, bounds)
             answer = with_model(answer, exchange.name)
             if after is not None and isinstance(answer, Wire):
                 used = usage
@@ -379,6 +379,14 @@ def _end_leaving(hold: Hold, why: asyncio.CancelledError, usage: Usage) -> None:
         hold.fail(ShuttingDown("The worker stopped."), usage)
     else:
         hold.cancel(usage)
+
+
+def _read(exchange: Exchange[Any, B, A], body: bytes, bounds: B) -> tuple[A, Usage]:
+    """The answer, and what it used. Raises the provider's error, and UpstreamMalformed."""
+    try:
+        return exchange.answer(body, bounds)
+    except UnicodeDecodeError:  # in a part that was left as it came
+        raise UpstreamMalformed("The provider's answer is not UTF-8.") from None
 
 
 def _close(response: UpstreamResponse | None) -> None:

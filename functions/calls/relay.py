@@ -31,6 +31,7 @@ to its end can be used again."""
 
 
 COMMENT = b":"
+UNREAD = "The provider's stream could not be read."
 
 
 class EventWait(NamedTuple):
@@ -98,23 +99,30 @@ class Relay:
         fails before that, the error is raised here, and the caller gets a status in place of a stream. `name`
         is what the client is told that the model is called. Empty: what the provider says."""
         relay = cls(response, parser, hold=hold, bounds=bounds, wait=wait, name=name)
+        try:
+            relay._first = relay._told(await relay._opening())
+        except UnicodeDecodeError:
+            relay._opened()
+            raise UpstreamMalformed(UNREAD) from None
+        hold.first_token()
+        return relay
+
+    async def _opening(self) -> bytes | Broken:
+        """What comes until the answer says something. Raises as `begin` does."""
+        parser, wait = self._parser, self._wait
         first: bytes | Broken = b""
-        async for data in relay._chunks:
+        async for data in self._chunks:
             first = parser.feed(data)
             if data.startswith(COMMENT) and not first:
-                relay._commented(wait.first_s)
+                self._commented(wait.first_s)
                 wait.silence.comment(data)
                 continue
             if first:
                 break
         else:
             first = parser.close()
-        relay._comments_since = None
-        if not (parser.has_said or parser.done):
-            first = await relay._after_opening(first)
-        relay._first = relay._told(first)
-        hold.first_token()
-        return relay
+        self._comments_since = None
+        return first if parser.has_said or parser.done else await self._after_opening(first)
 
     async def _after_opening(self, kept: bytes | Broken) -> bytes | Broken:
         """The opening with what follows it. Raises the error of a provider that fails before it said
@@ -194,7 +202,7 @@ class Relay:
             raise
         except Exception as error:
             self._fail(error)
-            raise UpstreamMalformed("The provider's stream could not be read.") from error
+            raise UpstreamMalformed(UNREAD) from error
 
     def _noticed(self, data: bytes | None) -> None:
         """Something came, or nothing comes any more. Raises UpstreamTimeout as `_commented` does."""

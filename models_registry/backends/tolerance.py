@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 T = TypeVar("T")
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
+"""What the decoding of a part of an answer raises where it has another shape. A `Raw` is left as it came, and
+may not be UTF-8."""
 BOM = b"\xef\xbb\xbf"
 MAX_MENDED_BYTES = 8 * 1024 * 1024
 """A longer answer has to be strict JSON, since reading it again would hold the worker up."""

@@ -112,8 +112,9 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
     pricing = deployment_pricing(config, provider, deployment, deadlines=deadlines)
     own_host = is_provider(provider, address, config.environment)
     judged = deployment.entered and not own_host and any(getattr(params, name) for name in ADDRESSES)
+    keys = {} if judged else config.environment  # who stored the address could read the house's key there
     signing = None
-    if not has_key(provider, deployment, config.environment, address=address, headers=headers):
+    if not has_key(provider, deployment, keys, address=address, headers=headers):
         if judged:
             check_identity(provider, deployment)
         is_safe = own_host or provider.signs is Signs.AWS  # a signature gives nothing away
@@ -135,7 +136,7 @@ def compile_target(config: Config, deployment: Deployment, at: datetime) -> Targ
         api_base=address,
         path_prefix=prefix,
         query=query,
-        api_key=api_key_of(provider, deployment, config.environment, address=address, headers=headers)
+        api_key=api_key_of(provider, deployment, keys, address=address, headers=headers)
         if signing is None
         else None,
         signing=signing,

@@ -338,7 +338,9 @@ class AttemptHold:
     def fail(self, error: Exception, usage: Usage | None = None, *, final: bool = True) -> None:
         opened, bound, target = self._opened, self.bounds.usage, self.attempt.target
         ending = ending_of_failure(error, usage, bound, target)
-        if opened is not None and (usage is not None or ending.outcome is Outcome.UNCERTAIN):
+        if opened is not None and (
+            usage is not None or opened.input_reported or ending.outcome is Outcome.UNCERTAIN
+        ):
             ending = ending_of_failure(error, opened, bound, target)
         self._end(ending if final else msgspec.structs.replace(ending, final=False))
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from models_registry.backends.tolerance import UNREADABLE
 from models_registry.turns.events import Cited
 
 
@@ -17,6 +18,6 @@ def cited(source: msgspec.Raw) -> Cited:
     """A citation as the core has it."""
     try:
         found = _SOURCES.decode(source)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Cited(source)
     return Cited(source, found.url or "", found.title or "")

@@ -7,7 +7,7 @@ import msgspec
 from models_registry.backends.bedrock.usage import BROKEN, STOP_REASONS
 from models_registry.backends.content import arguments_text
 from models_registry.backends.provider_errors import error_instead
-from models_registry.backends.tolerance import decoded
+from models_registry.backends.tolerance import UNREADABLE, decoded
 from models_registry.target import Target
 from models_registry.turns.events import (
     AnswerEvent,
@@ -90,6 +90,6 @@ def cited(raw: msgspec.Raw) -> Cited:
         citation = _CITATIONS.decode(raw)
         places = _PLACES.decode(citation.location) if present(citation.location) else {}
         web = msgspec.json.decode(places["web"], type=_Web) if "web" in places else _Web()
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return Cited(raw)
     return Cited(raw, web.url, citation.title or "")

@@ -12,7 +12,7 @@ from models_registry.backends.bedrock.frames import FrameCutter, StreamMessage
 from models_registry.backends.bedrock.models import is_claude, known_as
 from models_registry.backends.bedrock.usage import usage_in
 from models_registry.backends.provider_errors import error_instead
-from models_registry.backends.tolerance import decoded
+from models_registry.backends.tolerance import UNREADABLE, decoded
 from models_registry.target import Target
 from models_registry.turns.events import (
     AnswerEvent,
@@ -200,5 +200,5 @@ def _piece(raw: msgspec.Raw) -> str:
         return text
     try:
         return _TEXTS.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return text

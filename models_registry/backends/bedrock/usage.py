@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.tolerance import UNREADABLE
 from models_registry.backends.usage import count_of, rare_from, report_in, usage_from
 from models_registry.turns.events import StopReason
 from schema.dialects.bedrock import BedrockCacheDetail, BedrockUsage
@@ -52,6 +53,6 @@ def _kept_an_hour(raw: MaybeRaw) -> int:
         return 0
     try:
         found = _DETAILS.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return 0
     return sum(count_of(each.input_tokens) or 0 for each in found if each.ttl == HOUR)

@@ -5,7 +5,7 @@ import msgspec
 from models_registry.backends.cohere.usage import BROKEN, STOP_REASONS
 from models_registry.backends.content import citations_in
 from models_registry.backends.provider_errors import error_instead
-from models_registry.backends.tolerance import decoded
+from models_registry.backends.tolerance import UNREADABLE, decoded
 from models_registry.target import Target
 from models_registry.turns.events import (
     AnswerEvent,
@@ -88,7 +88,7 @@ def cited(source: msgspec.Raw) -> Cited:
     """A citation as the core has it, with the address of its first document."""
     try:
         sources = _CITATIONS.decode(source).sources or []
-    except msgspec.DecodeError:
+    except UNREADABLE:
         sources = []
     document = next((each.document for each in sources if each.document is not None), _CohereDocument())
     return Cited(source, document.url or "", document.title or "")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.tolerance import UNREADABLE
 from models_registry.backends.usage import count_of, report_in, usage_from
 from models_registry.turns.events import StopReason
 from schema.dialects.cohere import CohereLogprobs, CohereUnits, CohereUsage
@@ -60,7 +61,7 @@ def logprobs_in(raw: MaybeRaw, text: str) -> MaybeRaw:
         return ABSENT
     try:
         found = _LOGPROBS.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ABSENT
     listed = [found] if isinstance(found, CohereLogprobs) else found
     pieces = [(each.text or "", each.logprobs) for each in listed if each.logprobs]

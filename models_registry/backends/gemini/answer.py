@@ -8,7 +8,7 @@ from models_registry.backends.content import arguments_text
 from models_registry.backends.gemini.usage import BROKEN, STOP_REASONS, logprobs_in
 from models_registry.backends.provider_errors import error_instead, scrubbed
 from models_registry.backends.signatures import of_google, with_signature
-from models_registry.backends.tolerance import decoded
+from models_registry.backends.tolerance import UNREADABLE, decoded
 from models_registry.target import Target
 from models_registry.turns.events import (
     AnswerEvent,
@@ -145,7 +145,7 @@ def _sources(candidate: GeminiCandidate) -> list[Cited]:
     for raw in _list_in(candidate.grounding_metadata, _GROUNDING, "grounding_chunks"):
         try:
             chunk = _CHUNKS.decode(raw)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             continue
         source = chunk.web or chunk.retrieved_context
         if source is not None:
@@ -154,7 +154,7 @@ def _sources(candidate: GeminiCandidate) -> list[Cited]:
         for raw in _list_in(candidate.citation_metadata, _CITATIONS, name):
             try:
                 source = _SOURCES.decode(raw)
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 continue
             found.append(Cited(raw, source.uri or "", source.title or ""))
     return found
@@ -169,6 +169,6 @@ def _list_in(
         return []
     try:
         found: list[msgspec.Raw] | None = getattr(decoder.decode(raw), name)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return []
     return found or []

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from models_registry.backends.tolerance import UNREADABLE
 from models_registry.backends.usage import count_of, rare_from, report_in, usage_from
 from models_registry.turns.events import StopReason
 from schema.dialects.gemini import GeminiCount, GeminiLogprob, GeminiLogprobs, GeminiUsage
@@ -92,7 +93,7 @@ def logprobs_in(raw: MaybeRaw) -> MaybeRaw:
         return ABSENT
     try:
         found = _LOGPROBS.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ABSENT
     tokens = []
     for at, chosen in enumerate(found.chosen_candidates):
@@ -121,6 +122,6 @@ def _by_kind(raw: MaybeRaw) -> Mapping[str, int]:
         return MappingProxyType({})
     try:
         found = _COUNTS.decode(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return MappingProxyType({})
     return {each.modality: count_of(each.token_count) or 0 for each in found if each.modality}

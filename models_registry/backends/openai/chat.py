@@ -149,5 +149,5 @@ def _text(content: msgspec.Raw | None) -> str | None:
         return None
     try:
         return msgspec.json.decode(content, type=str)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeDecodeError):
         return bytes(content).decode("utf-8", "replace")

@@ -221,6 +221,6 @@ def _tier(raw: msgspec.Raw, known: str | None) -> str | None:
     that was named before."""
     try:
         said = msgspec.json.decode(raw, type=str | None)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeDecodeError):
         return known
     return known if said is None else tier_served(said) or known or ""

@@ -14,12 +14,13 @@ from functions.messages import messages
 from functions.ports.context import ModelContext
 from functions.ports.guardrails import NOBODY_ASKED, Guardrails
 from functions.responses import responses
+from models_registry.backends.cohere import usage as cohere_usage
 from models_registry.bounds.text import UNRECEIVED_TOKENS
 from models_registry.config.guardrails import Moment
 from schema.chat import ChatRequest, Message
 from schema.errors.base import GatewayError
 from schema.errors.overload import SHUTTING_DOWN
-from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamTimeout
+from schema.errors.upstream import ProviderError, UpstreamCut, UpstreamMalformed, UpstreamTimeout
 from schema.ledger.rows import Outcome, SpendRow
 from schema.messages import MessagesRequest
 from schema.responses import ResponsesRequest
@@ -39,7 +40,7 @@ NO_QUOTA = (
     b'"message":"You exceeded your current quota","param":null}\n\n'
 )
 BUSY = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
-MODELS = {"openai": "gpt-4", "anthropic": "claude-3-5-haiku-20241022"}
+MODELS = {"cohere_chat": "command-r-plus", "openai": "gpt-4", "anthropic": "claude-3-5-haiku-20241022"}
 Ask = Callable[[ModelContext], Awaitable[Any]]
 
 
@@ -156,6 +157,21 @@ def test_an_error_as_the_first_event_is_booked_at_the_whole_bound(guarded: bool)
     assert first.request_id.endswith("-a1")
 
 
+@pytest.mark.parametrize("guarded", [True, False])
+def test_what_an_opening_reports_is_booked_though_its_error_costs_nothing(guarded: bool) -> None:
+    usage = {"prompt_tokens": 5_000, "completion_tokens": 700, "total_tokens": 5_700}
+    opening = answers.sse([{"choices": [{"index": 0, "delta": {"role": "assistant"}}], "usage": usage}])
+    limited = answers.sse([{"error": {"message": "x", "type": "rate_limit_error"}}])
+    fails, works = Answer(chunks=[*opening, *limited]), Answer(chunks=answers.openai_stream())
+    _, (first, second) = asyncio.run(answered(ask_chat, fails, works, guarded=guarded))
+    assert (first.outcome, first.prompt_tokens) == (Outcome.FAILED, 5_000)
+    assert 700 <= first.completion_tokens < 4_000
+    assert second.outcome is Outcome.OK
+    fails = Answer(chunks=[ROLE, *limited])
+    _, (first, _) = asyncio.run(answered(ask_chat, fails, works, guarded=guarded))
+    assert (first.outcome, first.prompt_tokens, first.completion_tokens) == (Outcome.FAILED, 0, 0)
+
+
 def test_an_answer_that_breaks_before_its_guardrail_read_it_is_booked_at_what_was_produced() -> None:
     breaks, works = Answer(chunks=[ROLE, REST[0], *OVERLOADED]), Answer(chunks=answers.openai_stream())
     _, rows = asyncio.run(answered(ask_chat, breaks, works, guarded=True))
@@ -254,3 +270,47 @@ def test_an_opening_without_end_is_sent_on() -> None:
     out, rows = asyncio.run(answered(ask_chat, Answer(chunks=[*many, *REST])))
     assert out.count(b'"role"') >= len(many)
     assert [row.outcome for row in rows] == [Outcome.OK]
+
+
+WHOLE = (
+    b'{"id":"x","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"hi"}]},'
+    b'"logprobs":[{"text":"\xff","logprobs":[-1.0]}],"usage":{"billed_units":{"input_tokens":1,"output_tokens":1}}}'
+)
+PIECES = [
+    b'event: message-start\ndata: {"type":"message-start","id":"x","delta":{"message":{"role":"assistant"}}}'
+    b"\n\n",
+    b'data: {"type":"content-start","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}}\n\n',
+    b'data: {"type":"content-delta","index":0,"delta":{"message":{"content":{"text":"hi"}}},'
+    b'"logprobs":{"text":"\xff","logprobs":[-1]}}\n\n',
+    b'data: {"type":"message-end","delta":{"finish_reason":"COMPLETE",'
+    b'"usage":{"billed_units":{"input_tokens":1,"output_tokens":1}}}}\n\n',
+]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_a_bad_byte_in_a_part_of_an_answer_is_left_out_or_a_fault_of_the_provider(
+    streamed: bool, is_known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`is_known`: the part's reader knows that it may not be UTF-8. Else the next provider is asked."""
+    if not is_known:
+        monkeypatch.setattr(cohere_usage, "UNREADABLE", (msgspec.DecodeError,))
+    ledger, bad = FakeLedger(), Answer(chunks=PIECES) if streamed else Answer(body=WHOLE)
+    upstream = FakeUpstream(bad, bad)
+    ctx = model_ctx(upstream, ledger=ledger, config=config("cohere_chat"))
+    hello = [Message(role="user", content="Say hello.")]
+    asked = ChatRequest(model="m", messages=hello, max_tokens=10, stream=streamed)
+
+    async def run() -> None:
+        answer: Any = await chat(asked, ctx)
+        if streamed:
+            [_ async for _ in answer.events()]
+            answer.close()
+
+    if is_known:
+        asyncio.run(run())
+        assert [row.outcome for row in ledger.rows] == [Outcome.OK]
+    else:
+        with pytest.raises(UpstreamMalformed):
+            asyncio.run(run())
+        assert [row.error_class for row in ledger.rows] == ["UpstreamMalformed"] * 2

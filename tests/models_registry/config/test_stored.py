@@ -56,6 +56,28 @@ def test_no_variable_is_looked_up_in_a_stored_setting() -> None:
     assert found.config.router_settings.model_group_alias == {"a": named}
 
 
+NEAR = {"model": "hosted_vllm/llama", "api_base": "http://10.0.0.66:8000/v1"}
+VLLM_KEY = {"HOSTED_VLLM_API_KEY": "sk-the-houses-own"}
+
+
+def test_the_environments_key_goes_to_no_near_address_that_was_entered_through_the_api() -> None:
+    of_stored = checked(stored(model_name="own", litellm_params=NEAR), env=VLLM_KEY)
+    of_file = {"model": "hosted_vllm/llama", "litellm_credential_name": "theirs"}
+    named = {"model_name": "own", "litellm_params": of_file}
+    entered = StoredCredential(id="c", name="theirs", values={"api_base": NEAR["api_base"]})
+    of_credential = check({"model_list": [named]}, VLLM_KEY, stored=Stored(credentials=(entered,)))
+    known = checked(
+        stored(model_name="own", litellm_params=NEAR),
+        env={**VLLM_KEY, "HOSTED_VLLM_API_BASE": NEAR["api_base"]},
+    )
+    written = check({"model_list": [{"model_name": "own", "litellm_params": NEAR}]}, VLLM_KEY)
+    keys = []
+    for found in (of_stored, of_credential, known, written):
+        (target,) = found.registry.targets("own", allowed=())
+        keys.append(None if target.api_key is None else target.api_key.reveal())
+    assert keys == [None, None, "sk-the-houses-own", "sk-the-houses-own"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

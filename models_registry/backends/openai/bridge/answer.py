@@ -7,6 +7,7 @@ import msgspec
 
 from models_registry.backends.content import arguments_text, citations_in
 from models_registry.backends.signatures import of_openai
+from models_registry.backends.tolerance import UNREADABLE
 from models_registry.turns.events import (
     AnswerEvent,
     Cited,
@@ -84,7 +85,7 @@ def cited(source: msgspec.Raw) -> Cited:
     """A source. An annotation of another shape keeps its fields, and names no address."""
     try:
         found = _SOURCES.decode(source)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         found = _SourceTold()
     return Cited(source, url=found.url, title=found.title)
 
