@@ -131,6 +131,7 @@ class Worker:
         while governor._tasks - self._for_ever or governor._leases._turns._unanswered:
             await asyncio.gather(*(governor._tasks - self._for_ever), return_exceptions=True)
             await governor._clear_up()
+            await asyncio.sleep(0)  # Python 3.12 gathers what has ended without a turn of the loop
 
     async def admit(self, *needs: tuple[Rule, int]) -> list[Taken] | None:
         """What an attempt took. None: it was refused."""
