@@ -95,6 +95,9 @@ def command_line(env: Mapping[str, str]) -> argparse.ArgumentParser:
     for command in (saving, restoring):
         command.add_argument("file", type=Path)
     saving.add_argument("--port", type=_port, default=env.get("PORT") or "4000", help="the gateway's port")
+    pulling = commands.add_parser("pull", help="have a local model pulled, in the compose project")
+    pulling.add_argument("model")
+    pulling.set_defaults(run=_pull)
     commands.add_parser("door", help="let the serving Ollama ask for models").set_defaults(run=_door)
     making = commands.add_parser("secrets", help="write the secrets of the compose project, once")
     making.add_argument("--places", type=Path, default=Path("/secrets"), help="the other services' folders")
@@ -366,6 +369,12 @@ def _restore(arguments: argparse.Namespace) -> int:
         f"restored {sum(manifest.rows.values())} rows of {len(manifest.rows)} tables; every count is the same"
     )
     return 0
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    from runtime.commands.pull import pull
+
+    return pull(environment(), arguments.model)
 
 
 def _door(arguments: argparse.Namespace) -> int:

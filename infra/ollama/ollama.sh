@@ -14,7 +14,8 @@ if [ "$#" != 1 ]; then
     echo "Error: name one model: ollama $verb llama3" >&2
     exit 1
 fi
-if [[ ! $1 =~ ^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}(:[A-Za-z0-9._-]{1,64})?$ ]]; then
+part='[A-Za-z0-9][A-Za-z0-9._-]{0,79}'
+if [[ ! $1 =~ ^$part(/$part)?(:[A-Za-z0-9._-]{1,64})?$ ]]; then
     echo "Error: '$1' is no name of a model of the library" >&2
     exit 1
 fi

@@ -30,7 +30,8 @@ MAX_WARM = 50
 GIB = 1024**3
 NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,100}")
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,199}")
-LIBRARY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}(:[A-Za-z0-9._-]{1,64})?")
+_PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}"
+LIBRARY = re.compile(rf"{_PART}(?:/{_PART})?(?::[A-Za-z0-9._-]{{1,64}})?")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
 _MEMORY = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([mMgG]?)")
@@ -51,12 +52,11 @@ def _gigabytes(text: str) -> float | None:
 
 
 def is_of_library(model: str) -> bool:
-    """Whether a name is one of Ollama's library: `llama3`, `llama3:8b`, `someone/model`. A name that begins
-    with a registry's host, which has a dot or a port before the first slash, is none."""
+    """Whether a name is one of Ollama's library: `llama3`, `llama3:8b`, `someone/model`. Of three parts the
+    first is a registry's host to Ollama, also without a dot (`git/a/b`): such a name is none, and neither is
+    one whose first of two parts looks like a host."""
     first, slash, _ = model.partition("/")
-    if slash and "." in first:
-        return False
-    return bool(LIBRARY.fullmatch(model)) and ".." not in model and "//" not in model
+    return LIBRARY.fullmatch(model) is not None and ".." not in model and not (slash and "." in first)
 
 
 class HostKind(enum.Enum):

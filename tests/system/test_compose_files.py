@@ -66,6 +66,28 @@ def test_every_service_is_in_exactly_these_networks() -> None:
     assert SERVICES["secrets"]["network_mode"] == "none"
 
 
+def test_no_address_that_is_fixed_can_be_given_to_another_service() -> None:
+    """Docker gives the first free address to whoever starts first, and keeps none for who comes later."""
+    addresses: dict[str, dict[str, str | None]] = {}
+    for name, service in SERVICES.items():
+        networks = service.get("networks", ())
+        for network in networks:
+            given = (networks[network] or {}) if isinstance(networks, dict) else {}
+            addresses.setdefault(network, {})[name] = given.get("ipv4_address")
+    for network, found in addresses.items():
+        fixed = [address for address in found.values() if address]
+        assert len(fixed) in (0, len(found)), f"{network}: {found}"
+        assert len(set(fixed)) == len(fixed)
+
+
+def test_the_folders_of_the_models_are_there_before_they_are_read() -> None:
+    """Ollama makes them, and can't on a read-only volume."""
+    assert "models:/models:ro" in SERVICES["ollama"]["volumes"]
+    assert SERVICES["ollama"]["depends_on"] == {"ollama-pull": {"condition": "service_healthy"}}
+    assert "models:/models" in SERVICES["ollama-pull"]["volumes"]
+    assert "/api/tags" in SERVICES["ollama-pull"]["healthcheck"]["test"][-1]
+
+
 def test_the_gateway_believes_nginx_alone() -> None:
     nginx = SERVICES["nginx"]["networks"]["edge"]["ipv4_address"]
     litellm = SERVICES["litellm"]
@@ -156,6 +178,9 @@ def test_the_files_are_what_the_compose_specification_says(tmp_path: Path) -> No
     for file in ("compose.yaml", *MAY_DIFFER):
         content = read(file)
         content.pop("name", None)  # the specification has it since 2022, and this package of it not yet
+        for service in content["services"].values():
+            for each in service.pop("env_file", ()):  # since 2024 with `required`
+                assert each == {"path": ".env", "required": False}
         validator.validate(content)
     with pytest.raises(jsonschema.ValidationError):
         validator.validate({"services": {"x": {"imgae": "y"}}})
