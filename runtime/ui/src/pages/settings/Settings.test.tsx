@@ -14,6 +14,7 @@ afterEach(() => {
 const WRITES = { settings_read: ['all'], settings_write: ['all'] };
 const ROUTER = {
   current_values: {},
+  unknown_settings: [],
   fields: [
     { field_name: 'routing_strategy', field_type: 'String', field_description: 'How it is chosen', field_value: null, source: 'default', options: ['simple-shuffle', 'least-busy'] },
     { field_name: 'num_retries', field_type: 'Integer', field_description: 'Retries', field_value: 3, source: 'database', options: null },
@@ -65,6 +66,40 @@ test('what is not JSON is said before anything is sent, and a refusal is shown i
   await person.type(field, '1');
   await person.click(screen.getByRole('button', { name: 'Save' }));
   await screen.findByText('router_settings.fallbacks: no model is called b');
+});
+
+test('a stored value that is refused is told with the reason, and taken away', async () => {
+  const fields = [{ ...ROUTER.fields[0]!, refused: 'router_settings.routing_strategy: round-robin is none of them' }, ...ROUTER.fields.slice(1)];
+  const asked = fakeGateway(({ verb }) => (verb === 'GET' ? { ...ROUTER, fields, unknown_settings: [{ field_name: 'newer', refused: 'router_settings.newer: this version has no such setting' }] } : { message: 'ok' }));
+  await show(<RouterSettings />, { may: WRITES });
+  const person = userEvent.setup();
+  const row = (await screen.findByText('routing_strategy')).closest('tr')!;
+  within(row).getByText('stored value refused');
+  within(row).getByText(/round-robin is none of them/);
+  await person.click(within(row).getByRole('button', { name: 'Change routing_strategy' }));
+  const form = await screen.findByRole('dialog');
+  within(form).getByText(/round-robin is none of them/);
+  await person.click(within(form).getByRole('button', { name: 'Take the stored value away' }));
+  await vi.waitFor(() => expect(changes(asked)).toEqual([{ router_settings: { routing_strategy: null } }]));
+  await vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  screen.getByText('router_settings.newer: this version has no such setting');
+  await person.click(screen.getByRole('button', { name: 'Take the stored value of newer away' }));
+  await person.click(await screen.findByRole('button', { name: 'Take it away' }));
+  await vi.waitFor(() => expect(changes(asked)[1]).toEqual({ router_settings: { newer: null } }));
+});
+
+test('an emptied field of a setting that nobody stored is no change, and the form says so', async () => {
+  const asked = fakeGateway(() => ROUTER);
+  await show(<RouterSettings />, { may: WRITES });
+  const person = userEvent.setup();
+  await person.click(await screen.findByRole('button', { name: 'Change fallbacks' }));
+  const field = await screen.findByLabelText('Value');
+  await person.clear(field);
+  await person.click(screen.getByRole('button', { name: 'Save' }));
+  expect((await screen.findByRole('alert')).textContent).toBe('Nothing is stored for this setting: its value is the config file’s. Enter a value, or cancel.');
+  await person.type(field, '1');
+  expect(screen.queryByRole('alert')).toBeNull();
+  expect(changes(asked)).toEqual([]);
 });
 
 test('who may not change settings has no button for it', async () => {
