@@ -2,11 +2,11 @@
 
 import msgspec
 
-from functions.answers.cache_settings import settings_of, values_of
+from functions.answers.cache_settings import ENVIRONMENT, settings_of, values_of
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import CacheContext
-from functions.rules.cache_settings import PARAM, shown_settings, stored_settings
+from functions.rules.cache_settings import PARAM, names_place, shown_settings, stored_settings
 from functions.rules.stored_values import checked_settings
 from models_registry.config.response_cache import CacheRules
 from models_registry.config.stored import Stored
@@ -53,10 +53,12 @@ async def ping(request: PingQuery, ctx: CacheContext) -> CachePing:
 async def settings(request: CacheSettingsQuery, ctx: CacheContext) -> CacheSettings:
     """Show the settings of the response cache in force, and what each of them means."""
     stored = await ctx.registry.read()
-    if stored.cache_settings or stored.cache_flaw:
-        return settings_of(ctx.cache.rules, "database")
     said = ctx.registry.in_force().litellm_settings
-    return settings_of(ctx.cache.rules, "default" if said.cache is None else "config")
+    source = "default" if said.cache is None else "config"
+    if stored.cache_settings or stored.cache_flaw:
+        source = "database"
+    redis_source = source if names_place(said.cache_params or {}) else ENVIRONMENT
+    return settings_of(ctx.cache.rules, source, redis_source=redis_source)
 
 
 @function("POST", "/cache/settings", access=Access.SETTINGS_WRITE)
@@ -68,12 +70,7 @@ async def save_settings(request: CacheSettingsRequest, ctx: CacheContext) -> Cac
     checked_settings(request.cache_settings or {}, param=PARAM)
 
     def change(stored: Stored) -> Stored:
-        made, _ = stored_settings(
-            request.cache_settings,
-            stored.cache_settings,
-            config.environment,
-            unread=bool(stored.cache_flaw),
-        )
+        made, _ = stored_settings(request.cache_settings, stored, config)
         return msgspec.structs.replace(stored, cache_settings=made, cache_flaw="")
 
     after = await ctx.registry.change(change, call=ctx.call)
@@ -86,10 +83,7 @@ async def try_settings(request: CacheSettingsRequest, ctx: CacheContext) -> Cach
     refuse_undeclared(request)
     config = ctx.registry.in_force()
     checked_settings(request.cache_settings or {}, param=PARAM)
-    stored = await ctx.registry.read()
-    _, rules = stored_settings(
-        request.cache_settings, stored.cache_settings, config.environment, unread=bool(stored.cache_flaw)
-    )
+    _, rules = stored_settings(request.cache_settings, await ctx.registry.read(), config)
     flaw = await ctx.cache.trial(ctx.cache.rules if rules is None else rules)
     if flaw:
         return CacheTested(status="failed", message="The response cache did not keep an answer.", error=flaw)

@@ -1,19 +1,19 @@
 """Settings of the router, which count before the config file's; fallbacks; the hosts' config files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
 
 import msgspec
 
-from functions.answers.router_settings import FACTS
+from functions.answers.router_settings import FACTS, settings_in_force
 from functions.contract.function import function
 from functions.contract.roles import Access
 from functions.ports.context import RegistryContext
 from functions.rules.stored_values import checked_settings
 from models_registry.config.sections import FallbackLists
 from models_registry.config.storable import unknown_settings
-from models_registry.config.stored import Stored
+from models_registry.config.stored import ROUTER_SETTINGS, Stored
 from schema.errors.models import ModelNotFound
 from schema.errors.requests import InvalidRequest, UnsupportedParameter
 from schema.errors.rows import NotFound
@@ -31,6 +31,7 @@ from schema.router_config import (
     RouterSettingsShown,
     SettingField,
     SettingsQuery,
+    UnknownSetting,
 )
 from schema.undeclared import refuse_undeclared
 
@@ -70,21 +71,29 @@ async def update(request: ConfigUpdateRequest, ctx: RegistryContext) -> ConfigUp
 async def settings(request: SettingsQuery, ctx: RegistryContext) -> RouterSettingsShown:
     """Show the settings of the router that are in force, and where each comes from."""
     config = ctx.registry.in_force()
-    stored = (await ctx.registry.read()).router_settings.keys() - config.unfit_settings.keys()
-    in_force = msgspec.structs.asdict(config.router_settings)
+    stored = await ctx.registry.read()
+    refused = _refused(stored, config.unfit_settings)
+    fit = stored.router_settings.keys() - refused.keys()
+    in_force = settings_in_force(config)
     fields = [
         SettingField(
             field_name=name,
             field_value=in_force[name],
-            source="database" if name in stored else "default" if in_force[name] is None else "config",
+            source="database" if name in fit else "default" if in_force[name] is None else "config",
             field_type=facts.type,
             field_description=facts.meaning,
             options=None if facts.options is None else list(facts.options),
+            refused=refused.get(name),
         )
         for name, facts in FACTS.items()
     ]
     made = {name: value for name, value in in_force.items() if value is not None}
-    return RouterSettingsShown(fields=fields, current_values=made)
+    unknown = [
+        UnknownSetting(field_name=name, refused=reason)
+        for name, reason in refused.items()
+        if name not in FACTS
+    ]
+    return RouterSettingsShown(fields=fields, current_values=made, unknown_settings=unknown)
 
 
 @function("GET", "/config/hosts", access=Access.SETTINGS_READ)
@@ -157,14 +166,20 @@ async def delete_fallback(request: FallbackDeleteRequest, ctx: RegistryContext) 
     return FallbackDeleted(model=request.model, fallback_type=request.fallback_type)
 
 
+def _refused(stored: Stored, unfit: Mapping[str, str]) -> dict[str, str]:
+    """Why settings that are still stored are not in force, by their names. Where what is stored is no object,
+    the name is `router_settings`."""
+    names = {*stored.router_settings, *([ROUTER_SETTINGS] if stored.router_flaw else [])}
+    return {name: reason for name, reason in unfit.items() if name in names}
+
+
 def _lists(stored: Stored, setting: str, ctx: RegistryContext) -> FallbackLists:
     """The lists of fallbacks as they stand: those that are stored, else the config's."""
     config = ctx.registry.in_force()
     if setting in stored.router_settings:
         with suppress(msgspec.ValidationError):  # another version or SQL stored it a moment ago
             return msgspec.convert(stored.router_settings[setting], FallbackLists)
-    found = getattr(config.router_settings, setting)
-    return (getattr(config.litellm_settings, setting) if found is None else found) or []
+    return settings_in_force(config)[setting] or []
 
 
 def _without(lists: FallbackLists, model: str) -> FallbackLists:

@@ -52,6 +52,9 @@ class CacheSettings(msgspec.Struct, frozen=True, kw_only=True):
     """By name. A password is `***REDACTED***`."""
     redis_type_descriptions: dict[str, str]
     source: str
+    redis_source: str | None = None
+    """What names the Redis in force: `database`, `config`, or `environment` (REDIS_URL, REDIS_HOST). Null:
+    there is none."""
 
 
 class CacheSettingsRequest(Wire, frozen=True, kw_only=True, dict=True):

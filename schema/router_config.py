@@ -38,6 +38,15 @@ class SettingField(msgspec.Struct, frozen=True, kw_only=True):
     field_description: str
     options: list[str] | None = None
     """The texts that it may be. Null: any."""
+    refused: str | None = None
+    """Why the stored value is not in force, and `field_value` is another. Null: it is, or none is stored."""
+
+
+class UnknownSetting(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored setting that this version does not know. Null for its name takes it away."""
+
+    field_name: str
+    refused: str
 
 
 class RouterSettingsShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +54,7 @@ class RouterSettingsShown(msgspec.Struct, frozen=True, kw_only=True):
 
     fields: list[SettingField]
     current_values: JsonValues
+    unknown_settings: list[UnknownSetting]
 
 
 class ConfigHosts(msgspec.Struct, frozen=True, kw_only=True):

@@ -46,6 +46,8 @@ SETTINGS = (
     _CacheSetting("allow_public_local", "Boolean", "Whether its public address is the house's own"),
 )
 
+ENVIRONMENT = "environment"
+
 LABELS: Mapping[str, str] = MappingProxyType({"ttl": "TTL, seconds", "db": "Database", "ssl": "TLS"})
 """What people read in place of a setting's name."""
 
@@ -75,8 +77,9 @@ def values_of(rules: CacheRules) -> dict[str, Any]:  # values of a config
     return told
 
 
-def settings_of(rules: CacheRules, source: str) -> CacheSettings:
-    """The settings in force, in LiteLLM's shape, and where they come from."""
+def settings_of(rules: CacheRules, source: str, *, redis_source: str = ENVIRONMENT) -> CacheSettings:
+    """The settings in force, in LiteLLM's shape, and where they come from. `redis_source` is where a Redis
+    among them is named."""
     values, defaults = values_of(rules), values_of(CACHE_OFF)
     return CacheSettings(
         fields=[
@@ -93,5 +96,6 @@ def settings_of(rules: CacheRules, source: str) -> CacheSettings:
         ],
         current_values=values,
         source=source,
+        redis_source=None if rules.redis is None else redis_source,
         redis_type_descriptions={"node": "One Redis, by its host or url"},
     )

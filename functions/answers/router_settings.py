@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
+
+from models_registry.config.reader import Config
 from models_registry.routing.choice import Affinity, Strategy
 
 
@@ -84,3 +87,27 @@ FACTS: Mapping[str, RouterSettingFacts] = MappingProxyType(
         ),
     }
 )
+
+IN_LITELLM_SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "num_retries": "num_retries",
+        "timeout": "request_timeout",
+        "allowed_fails": "allowed_fails",
+        "fallbacks": "fallbacks",
+        "default_fallbacks": "default_fallbacks",
+        "context_window_fallbacks": "context_window_fallbacks",
+        "content_policy_fallbacks": "content_policy_fallbacks",
+    }
+)
+"""The settings of the router that a config file may have in `litellm_settings` too, by their names there."""
+
+
+def settings_in_force(config: Config) -> dict[str, Any]:
+    """The settings of the router by their names, as calls use them. A setting that `router_settings` leaves
+    out, or whose list is empty there, is the one of `litellm_settings`."""
+    found = msgspec.structs.asdict(config.router_settings)
+    for name, name_there in IN_LITELLM_SETTINGS.items():
+        there = getattr(config.litellm_settings, name_there)
+        if there is not None and found[name] in (None, []):
+            found[name] = there
+    return found

@@ -19,6 +19,7 @@ REDIS = {"type": "redis", "host": "redis.lan", "port": 6380, "password": PASSWOR
 REDACTED = "***REDACTED***"
 SALT, ALLOWED = "os.environ%2FSWITCHGEAR_SALT_KEY", "%6Fs.environ%2FALLOWED"
 """Variables as a part of a url may write them."""
+VARIABLE = "os.environ/ALLOWED"
 OF_THE_FILE = {
     **STORING,
     "litellm_settings": {"cache": True, "cache_params": {"ttl": 60, "namespace": "file"}},
@@ -184,7 +185,7 @@ def test_a_password_stays_with_its_redis_and_goes_to_no_other(postgres_dsn: str)
         await save(house, **{**left, "port": "6380"}, password=REDACTED)
         assert password_of(found) == PASSWORD
         for elsewhere in ({"host": "other.lan"}, {"port": 6381}, {"username": "eve"}, {"ssl": True}):
-            with pytest.raises(InvalidRequest, match="there is none for this address"):
+            with pytest.raises(InvalidRequest, match="none is known for this host"):
                 await save(house, **{**left, **elsewhere}, password=REDACTED)
             assert password_of(found) == PASSWORD, "nothing changed"
         await save(house, **{**left, "host": "other.lan"})
@@ -205,6 +206,85 @@ def test_the_environments_redis_is_used_whole_or_not_at_all(postgres_dsn: str) -
         assert "of-the-environment" not in await row(house)
         await save(house, type="redis", host="other.lan")
         assert password_of(found) is None
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_a_redacted_password_of_the_environment_says_to_leave_its_redis_out(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        env = {"REDIS_URL": "redis://u:of-the-environment@env.lan:6380"}
+        with_cache(house, env=env)
+        await save(house, type="redis", ttl=5)
+        place = {"host": "env.lan", "port": 6380, "db": 0, "username": "u", "ssl": False}
+        for function in (cache.save_settings, cache.try_settings):
+            settings = {"type": "redis", "ttl": 9, **place, "password": REDACTED}
+            with pytest.raises(InvalidRequest, match="the environment names this Redis"):
+                await house.call(function, {"cache_settings": settings})
+        assert "of-the-environment" not in await row(house)
+
+    in_house(postgres_dsn, scenario)
+
+
+@pytest.mark.parametrize("address", [{"url": f"redis://u:{PASSWORD}@file.lan:6380/1"}, None])
+def test_the_files_password_goes_on_to_the_identical_redis_alone(
+    postgres_dsn: str, address: dict[str, Any] | None
+) -> None:
+    async def scenario(house: House) -> None:
+        parts = {"host": "file.lan", "port": 6380, "db": 1, "username": "u"}
+        params = {"type": "redis", **(address or {**parts, "password": "os.environ/REDIS_PASSWORD"})}
+        said = {"cache": True, "cache_params": params}
+        found = with_cache(house, {**STORING, "litellm_settings": said}, env={"REDIS_PASSWORD": PASSWORD})
+        sent = {"type": "redis", **parts, "ssl": False}
+        for elsewhere in ({"host": "other.lan"}, {"port": 6381}, {"username": "eve"}, {"ssl": True}):
+            for function in (cache.save_settings, cache.try_settings):
+                settings = {**sent, **elsewhere, "password": REDACTED}
+                with pytest.raises(InvalidRequest, match="The password has to be typed again"):
+                    await house.call(function, {"cache_settings": settings})
+        told = await save(house, **sent, ttl=9, password=REDACTED)
+        assert told["password"] == REDACTED
+        assert (password_of(found), found.swaps[-1].cache.ttl_s) == (PASSWORD, 9)
+        assert PASSWORD not in await row(house)
+        await house.call(cache.save_settings, {"cache_settings": None})
+        await save(house, **{**sent, "host": "other.lan"})
+        assert password_of(found) is None, "left out beside another host"
+        with pytest.raises(InvalidRequest, match="The password has to be typed again"):
+            await save(house, **sent, password=REDACTED)
+        await house.call(cache.save_settings, {"cache_settings": None})
+        await save(house, **sent, password=None)
+        assert password_of(found) is None, "taken away"
+        await house.call(cache.save_settings, {"cache_settings": None})
+        found = with_cache(house, {**STORING, "litellm_settings": said}, env={"REDIS_PASSWORD": VARIABLE})
+        if address is None:
+            with pytest.raises(InvalidRequest, match=r"cache_settings\.password: a variable"):
+                await save(house, **sent, password=REDACTED)
+
+    in_house(postgres_dsn, scenario)
+
+
+def test_where_redis_is_named_is_told_beside_the_settings(postgres_dsn: str) -> None:
+    async def scenario(house: House) -> None:
+        said = {"cache": True, "cache_params": {"type": "redis", "host": "file.lan"}}
+        found = with_cache(house, {**STORING, "litellm_settings": said}, env={"REDIS_HOST": "env.lan"})
+        of_environment = {"cache": True, "cache_params": {"type": "redis"}}
+
+        async def told() -> tuple[str, str | None]:
+            in_force = found.live.in_force.checked.cache
+            house.give(cache=local_cache(kind=in_force.kind, redis=in_force.redis))
+            shown = await house.call(cache.settings)
+            return shown.source, shown.redis_source
+
+        assert await told() == ("config", "config")
+        await save(house, type="redis", host="other.lan")
+        assert await told() == ("database", "database")
+        await save(house, type="redis", ttl=5)
+        assert await told() == ("database", "environment")
+        await save(house, type="local")
+        assert await told() == ("database", None)
+        await house.call(cache.save_settings, {"cache_settings": None})
+        found = with_cache(
+            house, {**STORING, "litellm_settings": of_environment}, env={"REDIS_HOST": "env.lan"}
+        )
+        assert await told() == ("config", "environment")
 
     in_house(postgres_dsn, scenario)
 

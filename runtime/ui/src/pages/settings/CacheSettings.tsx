@@ -5,7 +5,7 @@ import { may, useMe } from '@/api/me';
 import { Card, Chip, Facts } from '@/shared/parts';
 import { Loaded } from '@/shared/states';
 import { SettingInput } from './SettingInput';
-import { type Entered, type Setting, cacheSettings, counts, enteredOf, inOrder, shown } from './settings';
+import { type Entered, type Setting, cacheSettings, counts, enteredOf, formFields, inOrder, losesPassword, shown } from './settings';
 import './settings.css';
 
 type Cache = Schemas['CacheSettings'];
@@ -39,20 +39,33 @@ export function CacheSettings(): ReactNode {
   );
 }
 
+function whereRedisIs({ redis_source, current_values: { host, port } }: Cache): string {
+  if (redis_source !== 'environment') return 'Without a host the environment says where Redis stands (REDIS_URL, REDIS_HOST).';
+  return `The environment names Redis: ${shown(host)}:${shown(port)}. It stays in use, with its password, while host, port, database, username, password and TLS are empty.`;
+}
+
 function CacheForm({ cache, onClose }: { cache: Cache; onClose: () => void }): ReactNode {
-  const [entered, setEntered] = useState<Record<string, Entered>>(() => Object.fromEntries(cache.fields.map((field) => [field.field_name, enteredOf(field as Setting)])));
+  const fields = formFields(cache);
+  const [entered, setEntered] = useState<Record<string, Entered>>(() => Object.fromEntries(fields.map((field) => [field.field_name, enteredOf(field as Setting)])));
   const [failed, setFailed] = useState('');
   const kind = String(entered.type ?? 'off');
   const refreshes = ['/cache/settings', '/config/hosts', '/health/readiness/details'] as const;
   const save = useChange((cache_settings: Record<string, unknown> | null) => send('post', '/cache/settings', { cache_settings }), { refreshes, says: 'The cache has its new settings', quiet: true, then: onClose });
   const trial = useChange((cache_settings: Record<string, unknown>) => send('post', '/cache/settings/test', { cache_settings }), { quiet: true });
-  const shownFields = inOrder(cache.fields).filter((field) => counts(field.field_name, kind));
+  const shownFields = inOrder(fields).filter((field) => counts(field.field_name, kind));
+
+  /** What was told of the earlier input is no word about this one, also where it arrives later. */
+  function edit(name: string, value: Entered): void {
+    setFailed('');
+    trial.reset();
+    setEntered((now) => ({ ...now, [name]: value }));
+  }
 
   function run(change: typeof save | typeof trial): void {
     setFailed('');
     trial.reset();
     try {
-      (change as typeof trial).mutate(cacheSettings(cache.fields, entered), { onError: (error) => setFailed(error.message) });
+      (change as typeof trial).mutate(cacheSettings(fields, entered), { onError: (error) => setFailed(error.message) });
     } catch (error) {
       setFailed((error as Error).message);
     }
@@ -69,10 +82,11 @@ function CacheForm({ cache, onClose }: { cache: Cache; onClose: () => void }): R
       >
         <div className="settings-form">
           {shownFields.map((field) => (
-            <SettingInput key={field.field_name} of={field as Setting} label={field.ui_field_name} value={entered[field.field_name] ?? ''} onChange={(value) => setEntered((now) => ({ ...now, [field.field_name]: value }))} />
+            <SettingInput key={field.field_name} of={field as Setting} label={field.ui_field_name} value={entered[field.field_name] ?? ''} onChange={(value) => edit(field.field_name, value)} />
           ))}
         </div>
-        {kind === 'redis' && <p className="dim small" style={{ margin: 0 }}>Without a host the environment says where Redis stands (REDIS_URL, REDIS_HOST).</p>}
+        {kind === 'redis' && <p className="dim small" style={{ margin: 0 }}>{whereRedisIs(cache)}</p>}
+        {kind === 'redis' && losesPassword(fields, entered) && <div className="note warn">The field of the password is empty: Redis will be asked without a password.</div>}
         {trial.data && <div role="status" className={`note ${trial.data.status === 'success' ? 'ok' : 'bad'}`}>{trial.data.error ?? trial.data.message}</div>}
         {failed && <div role="alert" className="note bad">{failed}</div>}
         <Group justify="flex-end" gap="xs">

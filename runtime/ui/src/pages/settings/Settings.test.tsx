@@ -14,6 +14,7 @@ afterEach(() => {
 const WRITES = { settings_read: ['all'], settings_write: ['all'] };
 const ROUTER = {
   current_values: {},
+  unknown_settings: [],
   fields: [
     { field_name: 'routing_strategy', field_type: 'String', field_description: 'How it is chosen', field_value: null, source: 'default', options: ['simple-shuffle', 'least-busy'] },
     { field_name: 'num_retries', field_type: 'Integer', field_description: 'Retries', field_value: 3, source: 'database', options: null },
@@ -67,6 +68,40 @@ test('what is not JSON is said before anything is sent, and a refusal is shown i
   await screen.findByText('router_settings.fallbacks: no model is called b');
 });
 
+test('a stored value that is refused is told with the reason, and taken away', async () => {
+  const fields = [{ ...ROUTER.fields[0]!, refused: 'router_settings.routing_strategy: round-robin is none of them' }, ...ROUTER.fields.slice(1)];
+  const asked = fakeGateway(({ verb }) => (verb === 'GET' ? { ...ROUTER, fields, unknown_settings: [{ field_name: 'newer', refused: 'router_settings.newer: this version has no such setting' }] } : { message: 'ok' }));
+  await show(<RouterSettings />, { may: WRITES });
+  const person = userEvent.setup();
+  const row = (await screen.findByText('routing_strategy')).closest('tr')!;
+  within(row).getByText('stored value refused');
+  within(row).getByText(/round-robin is none of them/);
+  await person.click(within(row).getByRole('button', { name: 'Change routing_strategy' }));
+  const form = await screen.findByRole('dialog');
+  within(form).getByText(/round-robin is none of them/);
+  await person.click(within(form).getByRole('button', { name: 'Take the stored value away' }));
+  await vi.waitFor(() => expect(changes(asked)).toEqual([{ router_settings: { routing_strategy: null } }]));
+  await vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  screen.getByText('router_settings.newer: this version has no such setting');
+  await person.click(screen.getByRole('button', { name: 'Take the stored value of newer away' }));
+  await person.click(await screen.findByRole('button', { name: 'Take it away' }));
+  await vi.waitFor(() => expect(changes(asked)[1]).toEqual({ router_settings: { newer: null } }));
+});
+
+test('an emptied field of a setting that nobody stored is no change, and the form says so', async () => {
+  const asked = fakeGateway(() => ROUTER);
+  await show(<RouterSettings />, { may: WRITES });
+  const person = userEvent.setup();
+  await person.click(await screen.findByRole('button', { name: 'Change fallbacks' }));
+  const field = await screen.findByLabelText('Value');
+  await person.clear(field);
+  await person.click(screen.getByRole('button', { name: 'Save' }));
+  expect((await screen.findByRole('alert')).textContent).toBe('Nothing is stored for this setting: its value is the config file’s. Enter a value, or cancel.');
+  await person.type(field, '1');
+  expect(screen.queryByRole('alert')).toBeNull();
+  expect(changes(asked)).toEqual([]);
+});
+
 test('who may not change settings has no button for it', async () => {
   fakeGateway(() => ROUTER);
   await show(<RouterSettings />, { may: { settings_read: ['all'] } });
@@ -76,6 +111,7 @@ test('who may not change settings has no button for it', async () => {
 
 const CACHE = {
   source: 'database',
+  redis_source: null,
   current_values: { type: 'local', ttl: 600 },
   redis_type_descriptions: {},
   fields: [
@@ -104,4 +140,80 @@ test('the cache is tried and stored by its form, and what is stored is taken awa
   await person.click(screen.getByRole('button', { name: 'Change the cache' }));
   await person.click(await screen.findByRole('button', { name: 'Use the config file' }));
   await vi.waitFor(() => expect(changes(asked)[2]).toEqual({ cache_settings: null }));
+});
+
+const REDIS = {
+  source: 'config',
+  current_values: { type: 'redis', ttl: 600, host: 'redis.lan', port: 6379, password: '***REDACTED***' },
+  redis_type_descriptions: {},
+  fields: [
+    { ...CACHE.fields[0]!, field_value: 'redis' },
+    CACHE.fields[1]!,
+    { ...CACHE.fields[2]!, field_value: 'redis.lan' },
+    { ...CACHE.fields[2]!, field_name: 'port', field_type: 'Integer', field_value: 6379, ui_field_name: 'Port' },
+    { ...CACHE.fields[2]!, field_name: 'password', field_value: '***REDACTED***', ui_field_name: 'Password' },
+  ],
+};
+
+test('another TTL sends nothing of the Redis that the environment names', async () => {
+  const asked = fakeGateway(({ verb }) => (verb === 'GET' ? { ...REDIS, redis_source: 'environment' } : { message: 'ok' }));
+  await show(<CacheSettings />, { may: WRITES });
+  const person = userEvent.setup();
+  await person.click(await screen.findByRole('button', { name: 'Change the cache' }));
+  const form = await screen.findByRole('dialog');
+  within(form).getByText(/The environment names Redis: redis.lan:6379/);
+  expect(within(form).queryByText(/without a password/)).toBeNull();
+  await person.clear(within(form).getByLabelText('TTL, seconds'));
+  await person.type(within(form).getByLabelText('TTL, seconds'), '60');
+  await person.click(within(form).getByRole('button', { name: 'Save' }));
+  await vi.waitFor(() => expect(changes(asked)).toEqual([{ cache_settings: { type: 'redis', ttl: 60 } }]));
+});
+
+test('the Redis of the file goes on with its password, and an emptied password is told', async () => {
+  const asked = fakeGateway(({ verb }) => (verb === 'GET' ? { ...REDIS, redis_source: 'config' } : new Error('The password has to be typed again.')));
+  await show(<CacheSettings />, { may: WRITES });
+  const person = userEvent.setup();
+  await person.click(await screen.findByRole('button', { name: 'Change the cache' }));
+  const form = await screen.findByRole('dialog');
+  await person.click(within(form).getByRole('button', { name: 'Save' }));
+  const place = { type: 'redis', host: 'redis.lan', port: 6379 };
+  await vi.waitFor(() => expect(changes(asked)).toEqual([{ cache_settings: { ...place, password: '***REDACTED***' } }]));
+  await within(form).findByText('The password has to be typed again.');
+  await person.clear(within(form).getByLabelText('Password'));
+  within(form).getByText(/Redis will be asked without a password/);
+  expect(within(form).queryByText('The password has to be typed again.')).toBeNull();
+  await person.click(within(form).getByRole('button', { name: 'Save' }));
+  await vi.waitFor(() => expect(changes(asked)[1]).toEqual({ cache_settings: { ...place, password: null } }));
+});
+
+test('what a trial told goes with the next edit, also where it arrives after it', async () => {
+  let answers: ((told: unknown) => void)[] = [];
+  fakeGateway(({ verb }) => (verb === 'GET' ? { ...REDIS, redis_source: 'config' } : new Promise((resolve) => { answers = [...answers, resolve]; })));
+  await show(<CacheSettings />, { may: WRITES });
+  const person = userEvent.setup();
+  await person.click(await screen.findByRole('button', { name: 'Change the cache' }));
+  const form = await screen.findByRole('dialog');
+  const ttl = within(form).getByLabelText('TTL, seconds');
+  const tries = within(form).getByRole('button', { name: 'Try it' });
+
+  async function tried(): Promise<(told: unknown) => void> {
+    const before = answers.length;
+    await person.click(tries);
+    await vi.waitFor(() => expect(answers.length).toBe(before + 1));
+    return answers[before]!;
+  }
+
+  (await tried())({ status: 'success', message: 'It was kept.' });
+  await within(form).findByText('It was kept.');
+  await person.type(ttl, '1');
+  expect(within(form).queryByText('It was kept.')).toBeNull();
+  for (const late of [{ status: 'success', message: 'An earlier answer.' }, new Error('An earlier refusal.')]) {
+    const answer = await tried();
+    await person.type(ttl, '2');
+    answer(late);
+    await person.hover(ttl);
+    expect(within(form).queryByText(/earlier/)).toBeNull();
+  }
+  (await tried())({ status: 'success', message: 'The last answer.' });
+  await within(form).findByText('The last answer.');
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type CacheField, type Setting, cacheSettings, counts, enteredOf, valueOf } from './settings';
+import { type CacheField, type Setting, cacheSettings, counts, enteredOf, formFields, losesPassword, valueOf } from './settings';
 
 function setting(field_type: string, field_value?: unknown): Setting {
   return { field_name: 'a', field_type, field_description: '', field_value };
@@ -44,4 +44,15 @@ test('only what differs from the defaults and has an effect is stored', () => {
 test('a password that is taken out of its field is taken away', () => {
   expect(cacheSettings(FIELDS, { type: 'redis', host: 'redis.lan', password: '' })).toEqual({ type: 'redis', host: 'redis.lan', password: null });
   expect(counts('password', 'local')).toBe(false);
+});
+
+test('the environment’s Redis stands in no field, and its password is not taken away', () => {
+  const fields = [...FIELDS.slice(0, 4), field('host', 'String', undefined, 'env.lan'), FIELDS[5]!, field('residency', 'String', undefined, 'local')];
+  const empty = formFields({ fields, redis_source: 'environment' });
+  const entered = Object.fromEntries(empty.map((each) => [each.field_name, enteredOf(each as Setting)]));
+  expect(cacheSettings(empty, { ...entered, type: 'redis', ttl: '60' })).toEqual({ type: 'redis', ttl: 60, residency: 'local' });
+  expect(losesPassword(empty, entered)).toBe(false);
+  expect(formFields({ fields, redis_source: 'database' })).toEqual(fields);
+  expect(losesPassword(fields, { password: '' })).toBe(true);
+  expect(losesPassword(fields, { password: 'typed' })).toBe(false);
 });

@@ -17,7 +17,8 @@ export type CacheField = Schemas['CacheSettingsField'];
 export const REDACTED = '***REDACTED***';
 const PASSWORD = 'password';
 const OF_POSTGRES = ['max_stored_entries', 'max_stored_bytes'];
-const OF_REDIS = ['host', 'port', 'db', 'username', PASSWORD, 'ssl', 'residency', 'allow_public_local'];
+const OF_PLACE = ['host', 'port', 'db', 'username', PASSWORD, 'ssl'];
+const OF_REDIS = [...OF_PLACE, 'residency', 'allow_public_local'];
 
 /** A value as people read it. */
 export function shown(value: unknown): string {
@@ -62,6 +63,17 @@ export function counts(name: string, kind: string): boolean {
 export function inOrder(fields: readonly CacheField[]): CacheField[] {
   const rank = ({ field_name }: CacheField): number => (field_name === 'type' ? 0 : OF_REDIS.includes(field_name) ? 1 : 2);
   return [...fields].sort((a, b) => rank(a) - rank(b));
+}
+
+/** The fields of the form. Those of the environment's Redis are empty: what stands in them would be stored in its place. */
+export function formFields({ fields, redis_source }: Pick<Schemas['CacheSettings'], 'fields' | 'redis_source'>): CacheField[] {
+  if (redis_source !== 'environment') return [...fields];
+  return fields.map((field) => (OF_PLACE.includes(field.field_name) ? { ...field, field_value: null } : field));
+}
+
+/** Whether Redis had a password that is taken out of its field. */
+export function losesPassword(fields: readonly CacheField[], entered: Readonly<Record<string, Entered>>): boolean {
+  return !entered[PASSWORD] && fields.some((field) => field.field_name === PASSWORD && field.field_value === REDACTED);
 }
 
 /** The settings of the cache to store: those that differ from the defaults. What has no effect would be refused. */
