@@ -1,5 +1,5 @@
 #!/bin/sh
-# The one command inside the image. `start` brings the database up to date, opens the door of the local models where
+# The one command inside the image. `start` brings the database up to date, keeps the door of the local models open where
 # SWITCHGEAR_DOOR names one, and serves; every other word is a command of its own: key, health, secrets, migrate, ...
 set -eu
 umask 077
@@ -15,7 +15,14 @@ if [ "${1:-}" = start ]; then
         sleep 1
     done
     if [ -n "${SWITCHGEAR_DOOR:-}" ]; then
-        python3 -m runtime door &
+        # $$ is this shell's id in the subshell too, and the gateway's after exec.
+        while kill -0 "$$" 2>/dev/null; do
+            code=0
+            python3 -m runtime door || code=$?
+            if [ "$code" = 2 ]; then break; fi
+            echo "switchgear: the door ended with $code; it is opened again in 5 seconds" >&2
+            sleep 5
+        done &
     fi
     exec python3 -m runtime serve "$@"
 fi

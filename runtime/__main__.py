@@ -338,13 +338,16 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _backup(arguments: argparse.Namespace) -> int:
-    from runtime.commands.backup import BackupError, backup, drained
+    from runtime.commands.backup import BackupError, backup
+    from runtime.commands.drain import drained
 
     settings, _, _ = settings_of(_document(arguments), environment())
-    waiting = drained(f"http://127.0.0.1:{arguments.port}")
-    if waiting:
-        print(f"switchgear: {waiting} rows wait in the journal and are not in the backup", file=sys.stderr)
     with ServedDatabase(settings) as dsn:
+        waiting = drained(f"http://127.0.0.1:{arguments.port}", settings.journals, dsn)
+        if waiting.rows:
+            print(f"switchgear: {waiting.rows} rows in journals are not in the backup", file=sys.stderr)
+        for doubt in waiting.doubts:
+            print(f"switchgear: {doubt}: rows may be missing from the backup", file=sys.stderr)
         try:
             manifest = backup(dsn, arguments.file)
         except BackupError as exc:
@@ -356,7 +359,8 @@ def _backup(arguments: argparse.Namespace) -> int:
 
 
 def _restore(arguments: argparse.Namespace) -> int:
-    from runtime.commands.backup import BackupError, restore
+    from runtime.commands.backup import BackupError
+    from runtime.commands.restore import restore
 
     settings, _, _ = settings_of(_document(arguments), environment())
     with ServedDatabase(settings) as dsn:

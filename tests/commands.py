@@ -24,6 +24,8 @@ BLOCK = re.compile(r"^```(?:bash|sh)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMPOSE_WORDS = frozenset(
     ("up", "down", "ps", "exec", "restart", "logs", "cp", "pull", "start", "stop", "config", "run", "build")
 )
+GATEWAY = "litellm"
+"""The service whose image has our one command as its entry point."""
 VALUED = frozenset(("--tail", "-f", "--env-file", "-e", "--profile"))
 """Options of `docker compose` that take a value."""
 PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b|\.\.\.|[\[\]<>]")
@@ -129,6 +131,10 @@ def _check_compose(words: Sequence[str]) -> None:
     if verb == "exec":
         _check_service(named[0])
         _check_inside(named[1:])
+    elif verb == "run":
+        _check_service(named[0])
+        if named[0] == GATEWAY:
+            _check_switchgear(named[1:])
     elif verb == "cp":
         _check_service(named[0].partition(":")[0])
     else:

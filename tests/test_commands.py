@@ -33,6 +33,8 @@ def test_the_commands_are_found() -> None:
         "docker compose exec litellm switchgear doctor --online",
         "docker compose logs --tail 50 ollamas",
         "docker compose cp gateway:/data/x .",
+        "docker compose run --rm litellm nothing",
+        "docker compose run --rm gateway restore FILE",
         "docker compose upp -d",
         "docker exec litellm-postgres psql",
         "just nothing",

@@ -9,32 +9,23 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
-import msgspec
-
 from runtime.blueprint import Checked, check
+from runtime.commands.addresses import addresses, pull_bases
+from runtime.commands.findings import CONNECT_S, Finding
+from runtime.commands.local_servers import of_door, of_ollama, of_pull_base
 from runtime.config_file import Document
-from runtime.outbound import Unreachable, answer_of
 from runtime.postgres.migrations import known_migrations
 from runtime.settings import Settings
 
-CONNECT_S = 5.0
 MAX_CLOCK_S = 2.0
 """How far this machine's clock may be from Postgres's. Windows of budgets are of the database's time."""
 FEW_DAYS = 14
-LOCAL = frozenset({"localhost", "127.0.0.1", "::1", "ollama"})
 OLLAMA = frozenset({"ollama", "ollama_chat"})
 _ORPHANS = """
     SELECT count(*) AS leases, coalesce(sum(l.amount), 0)::text AS amount
     FROM "Switchgear_Lease" l LEFT JOIN "Switchgear_Worker" w USING (worker)
     WHERE w.worker IS NULL OR w.seen_at < clock_timestamp() - interval '5 minutes'
 """
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
-
-    level: Literal["ok", "warning", "error"]
-    text: str
 
 
 def doctor(document: Document, env: Mapping[str, str], settings: Settings, *, offline: bool) -> int:
@@ -59,9 +50,9 @@ async def findings(
             found.append(Finding("ok", f"{name}: would open {url}"))
         else:
             found.append(await _of_address(url, name))
-    for base in sorted(_ollamas(checked)):
-        if not offline:
-            found.append(await _of_ollama(base))
+    if checked.guard.max_bytes:
+        found.append(Finding("ok", "files: callers may name addresses of their own for images and files"))
+    found += _would_ask(checked) if offline else await _of_local_servers(checked)
     base_url = checked.site.base_url
     if base_url.startswith("https://"):
         found.append(
@@ -70,15 +61,20 @@ async def findings(
     return found
 
 
-def addresses(checked: Checked) -> dict[str, str]:
-    """The addresses outside that the gateway may open, each with what it is for."""
-    found: dict[str, str] = {}
-    for target in checked.registry.everything():
-        parts = urlsplit(target.api_base)
-        if parts.hostname:
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            found.setdefault(f"{parts.scheme}://{parts.hostname}:{port}", f"models of {target.provider}")
-    return found
+async def _of_local_servers(checked: Checked) -> list[Finding]:
+    found = [await of_ollama(base) for base in sorted(_ollamas(checked))]
+    found += [await of_pull_base(base, name) for base, name in sorted(pull_bases(checked).items())]
+    door = _door(checked)
+    return [*found, await of_door(door)] if door else found
+
+
+def _would_ask(checked: Checked) -> list[Finding]:
+    door = _door(checked)
+    return [Finding("ok", f"door: would open {door}")] if door else []
+
+
+def _door(checked: Checked) -> str:
+    return checked.config.environment.get("SWITCHGEAR_DOOR", "")
 
 
 def _ollamas(checked: Checked) -> set[str]:
@@ -114,13 +110,18 @@ async def _of_database(settings: Settings) -> list[Finding]:
         level: Literal["ok", "error"] = "ok" if abs(apart) <= MAX_CLOCK_S else "error"
         found.append(Finding(level, f"clock: {apart:+.1f} s from the database's"))
         rows = await connection.fetch("SELECT name FROM migration WHERE app_name = 'switchgear'")
-        missing = set(known_migrations()) - {each["name"] for each in rows}
+        known, applied = set(known_migrations()), {each["name"] for each in rows}
+        missing, newer = known - applied, sorted(applied - known)
         if missing:
             found.append(
                 Finding("error", f"migrations: {len(missing)} are pending; `just migrate` applies them")
             )
             return found
-        found.append(Finding("ok", "migrations: the tables are those of this version"))
+        if newer:
+            text = f"migrations: {len(newer)} are of a later version ({newer[-1][:60]}): run that version, or"
+            found.append(Finding("warning", f"{text} restore a backup of this one"))
+        else:
+            found.append(Finding("ok", "migrations: the tables are those of this version"))
         orphans = await connection.fetchrow(_ORPHANS)
         if orphans["leases"]:
             text = f"leases: {orphans['leases']} are of workers that are gone ({orphans['amount']} held)"
@@ -158,18 +159,6 @@ async def _of_address(url: str, name: str) -> Finding:
     with suppress(OSError):
         await writer.wait_closed()
     return Finding("ok", f"{name}: {url} takes connections")
-
-
-async def _of_ollama(base: str) -> Finding:
-    try:
-        body = await answer_of("GET", f"{base}/api/version", headers={}, timeout_s=CONNECT_S, proxied=False)
-        version = str(msgspec.json.decode(body, type=dict[str, str]).get("version", "?"))
-    except (Unreachable, msgspec.MsgspecError):
-        return Finding("error", f"Ollama: {base} does not tell its version")
-    host = urlsplit(base).hostname or ""
-    if host not in LOCAL and "." in host:
-        return Finding("warning", f"Ollama {version} at {base}: anybody who reaches that address may use it")
-    return Finding("ok", f"Ollama {version} at {base}")
 
 
 async def _of_certificate(url: str) -> Finding:
