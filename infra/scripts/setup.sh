@@ -259,9 +259,12 @@ needs_self_signed() {
 place_certificates() {
     local folder cn=$first
     run mkdir -p -m 0755 certificates acme
-    if [ "$dry" = 1 ]; then folder=/tmp/setup; else folder=$(mktemp -d "$PWD/certificates.XXXXXX"); fi
-    # shellcheck disable=SC2064 # the folder of now
-    trap "rm -rf '$folder'" EXIT
+    folder=$PWD/certificates.new
+    if [ "$dry" = 0 ]; then
+        folder=$(mktemp -d "$PWD/certificates.XXXXXX")
+        # shellcheck disable=SC2064 # the folder of now
+        trap "rm -rf '$folder'" EXIT
+    fi
     if [ -n "$certificate" ]; then
         run cp "$certificate" "$folder/fullchain.pem"
         run cp "$key" "$folder/privkey.pem"
