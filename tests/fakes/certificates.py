@@ -49,23 +49,25 @@ def server_context(certificate: Path, *, clients: Path | None = None) -> ssl.SSL
     return context
 
 
-def named(folder: Path, names: Sequence[str]) -> Path:
+def named(
+    folder: Path, names: Sequence[str], *, issuer: str | None = None, days_past: int = 1, days_left: int = 1
+) -> Path:
     """`fullchain.pem` and `privkey.pem` for names, as Let's Encrypt's client calls the two files. Gives the
-    first one, which can also stand as its own authority."""
+    first one, which can also stand as its own authority unless it has an `issuer`."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject)
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]) if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=days_past))
+        .not_valid_after(now + datetime.timedelta(days=days_left))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .sign(ec.generate_private_key(ec.SECP256R1()) if issuer else key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM
     chain, private = folder / "fullchain.pem", folder / "privkey.pem"

@@ -1,7 +1,5 @@
 """`infra/scripts/setup.sh` with a docker that notes what it is told; the containers have a real one."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,57 +7,7 @@ import pytest
 
 from tests.e2e.seed import INFRA
 from tests.system.conftest import program
-
-DOCKER = """#!/bin/sh
-echo "$@" >> "$NOTES"
-case "$*" in
-"compose ps -q nginx") echo "$RUNNING" ;;
-"$FAILS"*) exit 1 ;;
-esac
-"""
-NAME = "llm.example.test"
-MEMINFO = "MemTotal:        {} kB\n"
-
-
-class Host:
-    """A host with a clone's `infra` folder and a docker that does nothing."""
-
-    def __init__(self, folder: Path, *, memory_mb: int) -> None:
-        self.folder = folder / "infra"
-        shutil.copytree(INFRA, self.folder, ignore=shutil.ignore_patterns("certificates", "acme", ".env"))
-        self.notes = folder / "notes"
-        self.notes.touch()
-        docker = folder / "bin" / "docker"
-        docker.parent.mkdir()
-        docker.write_text(DOCKER)
-        docker.chmod(0o755)
-        (folder / "meminfo").write_text(MEMINFO.format(memory_mb * 1024))
-        self._env = {
-            "PATH": f"{docker.parent}:/usr/sbin:/usr/bin:/sbin:/bin",
-            "NOTES": str(self.notes),
-            "MEMINFO": str(folder / "meminfo"),
-            "RUNNING": "yes",
-            "FAILS": "nothing",
-            "HEALTH_S": "1",
-        }
-
-    def setup(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [str(self.folder / "scripts" / "setup.sh"), *words],
-            env={**self._env, **env},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def told(self) -> list[str]:
-        return self.notes.read_text().splitlines()
-
-    def settings(self) -> dict[str, str]:
-        lines = (self.folder / ".env").read_text().splitlines()
-        return {name: value for name, _, value in (line.partition("=") for line in lines)}
+from tests.system.setup_host import NAME, Host
 
 
 @pytest.fixture
@@ -89,6 +37,7 @@ def test_a_name_is_enough_and_what_is_there_is_kept(host: Host) -> None:
         "SERVER_NAMES": f"{NAME} other.example.test",
         "PROXY_BASE_URL": f"https://{NAME}",
         "COMPOSE_FILE": "compose.yaml:compose.production.yaml",
+        "CERTIFICATE_MODE": "lets-encrypt",
         "OLLAMA_MEMORY": "2048m",
     }
     assert "compose up -d" in host.told()
@@ -128,7 +77,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(host: Host) -> None:
     assert not any(line.startswith("compose up") for line in host.told())
 
 
-@pytest.mark.parametrize(("memory_mb", "ollama"), [(3900, "2048m"), (7900, "6140m"), (15900, "14140m")])
+@pytest.mark.parametrize(("memory_mb", "ollama"), [(3900, "2048m"), (7725, "6221m"), (15900, "14396m")])
 def test_ollama_gets_what_the_host_has(tmp_path: Path, memory_mb: int, ollama: str) -> None:
     host = Host(tmp_path, memory_mb=memory_mb)
     done = host.setup("--domain", NAME)
@@ -144,22 +93,12 @@ def test_a_model_is_downloaded_by_the_documents_command(host: Host) -> None:
     assert "exec litellm-ollama ollama pull llama3.2:1b" in host.told()
 
 
-def test_given_certificates_are_taken(host: Host, tmp_path: Path) -> None:
-    for name in ("chain", "key"):
-        (tmp_path / name).write_text(name)
-    words = ("--certificate", str(tmp_path / "chain"), "--key", str(tmp_path / "key"))
-    assert host.setup("--domain", NAME, *words).returncode == 0
-    assert (host.folder / "certificates" / "fullchain.pem").read_text() == "chain"
-    assert (host.folder / "certificates" / "privkey.pem").stat().st_mode & 0o007 == (
-        0 if os.geteuid() == 0 else 4
-    )
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--domain",), "expected a value"),
         (("--domain", "not_a name!"), "no name of a host"),
+        (("--domain", "203.0.113.7"), "no name of a host"),
         (("--what",), "no such option"),
         (("--certificate", "/nowhere"), "belong together"),
         (("--certificate", "/nowhere", "--key", "/nowhere"), "can't be read"),
@@ -178,10 +117,75 @@ def test_bad_words_are_told(host: Host, words: tuple[str, ...], said: str) -> No
         ("version", "docker does not answer"),
         ("compose version", "docker compose is missing"),
         ("compose up", "docker compose up failed"),
-        ("compose exec", "not ready after 1 s"),
+        ("compose exec -T litellm", "the gateway is not ready after 1 s"),
+        ("compose exec -T nginx curl", f"nginx does not serve https://{NAME} after 1 s"),
     ],
 )
 def test_what_docker_lacks_is_told(host: Host, fails: str, said: str) -> None:
     done = host.setup("--domain", NAME, FAILS=fails)
     assert done.returncode == 1
     assert said in done.stderr
+
+
+def test_a_hosts_name_that_no_client_can_ask_for_is_localhost(host: Host) -> None:
+    host.program("hostname", "#!/bin/sh\necho my_host\n")
+    done = host.setup()
+    assert done.returncode == 0, done.stderr
+    assert "this host's own, localhost, is served" in done.stdout
+    assert host.settings()["PROXY_BASE_URL"] == "https://localhost"
+
+
+def test_a_download_that_fails_is_told_after_the_address(host: Host) -> None:
+    done = host.setup("--domain", NAME, "--model", "phi3", FAILS="exec litellm-ollama")
+    assert done.returncode == 1
+    assert f"https://{NAME}/ui" in done.stdout
+    assert "switchgear key" in done.stdout
+    assert "phi3 was not downloaded" in done.stderr
+
+
+def test_a_model_that_the_disk_has_no_room_for_is_not_downloaded(host: Host) -> None:
+    host.program("df", "#!/bin/sh\necho; echo disk 99999 1 3000 1% /\n")
+    done = host.setup("--domain", NAME, "--model", "llama3")
+    assert done.returncode == 1
+    assert "needs 4700 MB of disk, and 3000 MB are free" in done.stdout
+    assert "no room for it" in done.stderr
+    assert not any("ollama pull" in line for line in host.told())
+    assert host.setup("--model", "llama3.2:1b").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "mb"), [("6g", 6144), ("6GB", 6144), ("1.5g", 1536), ("6291456k", 6144), ("6442450944", 6144)]
+)
+def test_ollamas_memory_is_understood_in_dockers_units(host: Host, size: str, mb: int) -> None:
+    (host.folder / ".env").write_text(f"OLLAMA_MEMORY={size}\n")
+    done = host.setup("--domain", NAME)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert f"Ollama may use {mb} MB" in done.stdout
+    assert host.settings()["OLLAMA_MEMORY"] == size
+
+
+def test_a_memory_that_is_no_size_is_told(host: Host) -> None:
+    (host.folder / ".env").write_text("OLLAMA_MEMORY=much\n")
+    done = host.setup("--domain", NAME)
+    assert done.returncode == 1
+    assert "OLLAMA_MEMORY in infra/.env is much" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "compose.yaml:compose.production.yaml:compose.local.yaml",
+            "compose.yaml:compose.production.yaml:compose.local.yaml",
+        ),
+        ("compose.yaml:compose.local.yaml", "compose.yaml:compose.production.yaml:compose.local.yaml"),
+        ("compose.yaml:compose.override.yaml", "compose.yaml:compose.production.yaml"),
+    ],
+)
+def test_compose_files_that_somebody_added_stay(host: Host, before: str, after: str) -> None:
+    (host.folder / ".env").write_text(f"COMPOSE_FILE={before}\n")
+    done = host.setup("--domain", NAME)
+    assert done.returncode == 0, done.stderr
+    assert host.settings()["COMPOSE_FILE"] == after
+    assert f"files {after}" in host.told()
