@@ -1,5 +1,4 @@
-"""The command line: `python -m runtime serve`, and `dev`, `stack`, `invoke`, `migrate`, `providers`,
-`try-provider`, `update-models`. `just` has a recipe for each."""
+"""The command line: `python -m runtime serve` and its other commands. `just` has a recipe for each."""
 
 import argparse
 import asyncio
@@ -91,7 +90,7 @@ def command_line(env: Mapping[str, str]) -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="look at what the gateway stands on")
     doctor.add_argument("--offline", action="store_true", help="open nothing outside; list what would be")
     saving = commands.add_parser("backup", help="write all tables into a file")
-    restoring = commands.add_parser("restore", help="fill an empty database from such a file")
+    restoring = commands.add_parser("restore", help="fill an empty database from it")
     for command in (saving, restoring):
         command.add_argument("file", type=Path)
     saving.add_argument("--port", type=_port, default=env.get("PORT") or "4000", help="the gateway's port")
@@ -123,8 +122,7 @@ def command_line(env: Mapping[str, str]) -> argparse.ArgumentParser:
     demo = commands.add_parser("demo-data", help="fill an empty development database with a month")
     demo.add_argument("--rows", type=_count, default="200000", help="how many calls")
     demo.set_defaults(run=_demo_data)
-    ui_test = commands.add_parser("ui-test", help="run the tests of the admin UI's parts")
-    ui_test.set_defaults(run=_ui_test)
+    commands.add_parser("ui-test", help="run the tests of the admin UI's parts").set_defaults(run=_ui_test)
     ui = commands.add_parser("ui", help="develop the admin UI, with live reloading")
     ui.add_argument("--gateway", default="http://127.0.0.1:4000", help="where the API is")
     ui.set_defaults(run=_ui)
@@ -321,11 +319,11 @@ def _health(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _key(arguments: argparse.Namespace) -> int:
+def _key(_arguments: argparse.Namespace) -> int:
     from runtime.commands.host_secrets import sign_in_lines
 
     settings, master_key, _ = settings_of({}, environment())
-    print("\n".join(sign_in_lines(master_key.reveal(), settings.data_dir)))
+    print(*sign_in_lines(master_key.reveal(), settings.data_dir), sep="\n")
     return 0
 
 
@@ -369,9 +367,8 @@ def _restore(arguments: argparse.Namespace) -> int:
         except BackupError as exc:
             print(f"switchgear: {exc}", file=sys.stderr)
             return 3
-    print(
-        f"restored {sum(manifest.rows.values())} rows of {len(manifest.rows)} tables; every count is the same"
-    )
+    rows = sum(manifest.rows.values())
+    print(f"restored {rows} rows of {len(manifest.rows)} tables; every count is the same")
     return 0
 
 
