@@ -61,7 +61,17 @@ if [ -n "$certificate$key" ]; then
 fi
 
 # The value of a name in .env, empty where it is not there.
-kept() { if [ -f .env ]; then sed -n "s/^$1=//p" .env | tail -n 1; fi; }
+# A name's value in .env, without the quotes that compose takes too.
+kept() {
+    local value
+    [ -f .env ] || return 0
+    value=$(sed -n "s/^$1=//p" .env | tail -n 1)
+    case $value in
+    \"*\") value=${value#\"} value=${value%\"} ;;
+    \'*\') value=${value#\'} value=${value%\'} ;;
+    esac
+    printf '%s\n' "$value"
+}
 
 # Write a name's value into .env, in place of the one that is there.
 keep() {
@@ -78,6 +88,9 @@ check_docker() {
     command -v docker >/dev/null || fail "docker is not installed: https://docs.docker.com/engine/install/"
     docker version >/dev/null 2>&1 || fail "docker does not answer: is its service running, and may you use it?"
     docker compose version >/dev/null 2>&1 || fail "docker compose is missing: https://docs.docker.com/compose/install/linux/"
+    if [[ $(docker compose version --short 2>/dev/null || true) =~ ^v?2\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -lt 24 ]; then
+        fail "docker compose is older than 2.24, which compose.yaml needs: https://docs.docker.com/compose/install/linux/"
+    fi
 }
 
 memory_mb() { awk '/^MemTotal:/ { print int($2 / 1024) }' "${MEMINFO:-/proc/meminfo}"; }
@@ -124,25 +137,31 @@ own_name() {
 }
 
 choose_names() {
-    local name own
+    local name own given=1
     own=$(own_name)
-    [ -n "$domain" ] || domain=${LITELLM_DOMAIN:-$(kept LITELLM_DOMAIN)}
+    [ -n "$domain" ] || domain=${LITELLM_DOMAIN:-}
+    if [ -z "$domain" ]; then
+        domain=$(kept LITELLM_DOMAIN)
+        given=0
+    fi
     if [ -z "$domain" ] && [ -t 0 ]; then
         read -rp "The name of this server, such as llm.example.com (empty: $own): " domain
+        [ -z "$domain" ] || given=1
     fi
     if [ -z "$domain" ]; then
         domain=$own
         [ -n "$mode" ] || mode='own-name'
         say "No name is given: this host's own, $domain, is served with a self-signed certificate."
     fi
-    domain=$(printf '%s' "$domain" | tr 'A-Z ' 'a-z,')
+    domain=$(printf '%s' "$domain" | tr 'A-Z ' 'a-z,' | tr -s , | sed 's/^,//; s/,$//')
+    [ -n "$domain" ] || fail "--domain: there is no name in it"
     for name in ${domain//,/ }; do
         is_name "$name" || fail "--domain: $name is no name of a host"
     done
     first=${domain%%,*}
     [ -n "$mode" ] || mode=$(kept CERTIFICATE_MODE)
     # What was chosen for want of a name ends when there is one.
-    if [ "$mode" = own-name ] && [ "$domain" != "$own" ]; then mode=''; fi
+    if [ "$mode" = own-name ] && { [ "$given" = 1 ] || [ "$domain" != "$own" ]; }; then mode=''; fi
     mode=${mode:-lets-encrypt}
     email=${email:-$(kept LETSENCRYPT_EMAIL)}
     public_address=${PUBLIC_ADDRESS:-$(kept PUBLIC_ADDRESS)}
@@ -283,7 +302,10 @@ place_certificates() {
 }
 
 ask_lets_encrypt() {
-    if [ "$mode" != lets-encrypt ]; then return; fi
+    if [ "$mode" != lets-encrypt ]; then
+        say "Let's Encrypt is not asked: CERTIFICATE_MODE in infra/.env is $mode. --lets-encrypt asks it."
+        return
+    fi
     local name words=()
     for name in ${domain//,/ }; do
         if ! points_here "$name"; then
@@ -361,7 +383,7 @@ wait_until_served() {
     local ends=$((SECONDS + ${HEALTH_S:-300}))
     wait_for litellm "the gateway is not ready" docker compose exec -T litellm switchgear health
     wait_for nginx "nginx does not serve https://$first" docker compose exec -T nginx \
-        curl -fsSk --max-time 10 --resolve "$first:8443:127.0.0.1" "https://$first:8443/health/liveliness"
+        curl -fsSk --noproxy "*" --max-time 10 --resolve "$first:8443:127.0.0.1" "https://$first:8443/health/liveliness"
 }
 
 check_docker

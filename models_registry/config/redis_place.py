@@ -7,6 +7,7 @@
 What the config leaves out is read from LiteLLM's variables, REDIS_URL, or REDIS_HOST, REDIS_PORT and so on.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -157,7 +158,16 @@ def _host(found: object, name: str) -> str:
     text = found if isinstance(found, str) else ""
     if not 0 < len(text) <= 253 or not text.isascii() or not text.isprintable() or {*text} & {*" /@"}:
         raise BadPlace(name, "expected the name of a host, or its address")
+    if ":" in text and not _is_ipv6(text):
+        raise BadPlace(name, "expected the name of a host without its port, which has a setting of its own")
     return text
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text.strip("[]")).version == 6
+    except ValueError:
+        return False
 
 
 def _number(found: object, name: str, usual: int, *, most: int) -> int:

@@ -17,14 +17,38 @@ from runtime.telemetry.webhooks import webhooks_of
 def addresses(checked: Checked) -> dict[str, str]:
     """Each address, as scheme, host and port (`https://api.openai.com:443`), with what it is for. Paths are
     left out: a webhook's is a secret."""
-    found: dict[str, str] = {}
+    return dict(_readable(checked))
+
+
+def unreadable(checked: Checked) -> list[str]:
+    """What has an address that can't be read, such as `pulls for the door`."""
+    return [name for address, name in _all(checked) if not is_readable(address)]
+
+
+def is_readable(address: str) -> bool:
+    return _origin(address) is not None
+
+
+def _readable(checked: Checked) -> Iterator[tuple[str, str]]:
+    seen = set[str]()
     for address, name in _all(checked):
+        origin = _origin(address)
+        if origin and origin not in seen:
+            seen.add(origin)
+            yield origin, name
+
+
+def _origin(address: str) -> str | None:
+    """Scheme, host and port. Empty: there is no host. None: it can't be read."""
+    try:
         parts = urlsplit(address)
-        if parts.hostname:
-            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-            port = parts.port or PORTS.get(parts.scheme, 443)
-            found.setdefault(f"{parts.scheme}://{host}:{port}", name)
-    return found
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host:
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}:{port or PORTS.get(parts.scheme, 443)}"
 
 
 def pull_bases(checked: Checked) -> dict[str, str]:

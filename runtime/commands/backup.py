@@ -24,7 +24,7 @@ LEDGER = "migration"
 """Piccolo's ledger. What makes the tables of the restored database fills it."""
 ALL_TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname
+    WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY c.relname
 """
 _COLUMNS = """
     SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0
@@ -33,12 +33,12 @@ _COLUMNS = """
 _PARTITIONS = """
     SELECT c.relname AS name, p.relname AS parent, pg_get_expr(c.relpartbound, c.oid) AS bound
     FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid JOIN pg_class p ON p.oid = i.inhparent
-    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relkind = 'r'
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = current_schema() AND c.relkind = 'r'
     AND c.relispartition ORDER BY c.relname
 """
 _SEQUENCES = """
     SELECT sequencename AS name, last_value AS value FROM pg_sequences
-    WHERE schemaname = 'public' AND last_value IS NOT NULL ORDER BY sequencename
+    WHERE schemaname = current_schema() AND last_value IS NOT NULL ORDER BY sequencename
 """
 APPLIED = "SELECT name FROM migration WHERE app_name = 'switchgear' ORDER BY name"
 
@@ -106,7 +106,10 @@ async def _backup(dsn: str, packed: zipfile.ZipFile) -> SavedTables:
 async def _write(connection: asyncpg.Connection, packed: zipfile.ZipFile) -> SavedTables:
     columns: dict[str, Sequence[str]] = {}
     rows: dict[str, int] = {}
-    for table in [row["relname"] for row in await connection.fetch(ALL_TABLES)]:
+    tables = [row["relname"] for row in await connection.fetch(ALL_TABLES)]
+    if LEDGER not in tables:
+        raise BackupError("the database has no tables of Switchgear, in the schema of DATABASE_URL at least")
+    for table in tables:
         if table == LEDGER:
             continue
         columns[table] = [row["attname"] for row in await connection.fetch(_COLUMNS, f'"{table}"')]

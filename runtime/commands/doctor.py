@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from runtime.blueprint import Checked, check
-from runtime.commands.addresses import addresses, pull_bases
+from runtime.commands.addresses import addresses, is_readable, pull_bases, unreadable
 from runtime.commands.findings import CONNECT_S, Finding
 from runtime.commands.local_servers import of_door, of_ollama, of_pull_base
 from runtime.config_file import Document
@@ -45,6 +45,7 @@ async def findings(
     """Everything that is looked at, in order."""
     checked = check(document, dict(env))
     found = [*_of_config(checked), *await _of_database(settings), *_of_journals(settings)]
+    found += [Finding("error", f"{name}: its address can't be read") for name in unreadable(checked)]
     for url, name in sorted(addresses(checked).items()):
         if offline:
             found.append(Finding("ok", f"{name}: would open {url}"))
@@ -63,7 +64,8 @@ async def findings(
 
 async def _of_local_servers(checked: Checked) -> list[Finding]:
     found = [await of_ollama(base) for base in sorted(_ollamas(checked))]
-    found += [await of_pull_base(base, name) for base, name in sorted(pull_bases(checked).items())]
+    bases = sorted(pull_bases(checked).items())
+    found += [await of_pull_base(base, name) for base, name in bases if is_readable(base)]
     door = _door(checked)
     return [*found, await of_door(door)] if door else found
 
@@ -81,7 +83,7 @@ def _ollamas(checked: Checked) -> set[str]:
     return {
         target.api_base.rstrip("/")
         for target in checked.registry.everything()
-        if target.provider in OLLAMA and target.api_base
+        if target.provider in OLLAMA and target.api_base and is_readable(target.api_base)
     }
 
 

@@ -46,6 +46,10 @@ class UnbookedRows(msgspec.Struct, frozen=True, kw_only=True):
     """Why there may be more."""
 
 
+class _Readiness(msgspec.Struct, frozen=True):
+    ledger_rows_waiting: int
+
+
 class _GatewayState(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway says. `serves` is False where nothing listens at its address."""
 
@@ -85,7 +89,10 @@ def _asked(url: str) -> _GatewayState:
         told = get_json(f"{url}/health/readiness", timeout_s=PROBE_S)
     except Unreachable as exc:
         return _GatewayState(serves=True, doubts=(f"the gateway at {url} is not ready ({exc})",))
-    return _GatewayState(serves=True, rows=int(told.get("ledger_rows_waiting") or 0))
+    try:
+        return _GatewayState(serves=True, rows=msgspec.convert(told, _Readiness).ledger_rows_waiting)
+    except msgspec.ValidationError:
+        return _GatewayState(serves=True, doubts=(f"something else than a gateway answers at {url}",))
 
 
 async def _of_journals(journals: Path, dsn: str) -> UnbookedRows:

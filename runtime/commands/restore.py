@@ -22,7 +22,6 @@ from runtime.commands.backup import (
     SavedTables,
     guarded,
 )
-from runtime.postgres.migrations import migrate
 from runtime.postgres.new_database import create_tables, take_turn
 from schema.secret import Secret
 
@@ -45,8 +44,6 @@ async def _restore(dsn: str, path: Path) -> SavedTables:
         connection = await asyncpg.connect(dsn)
         try:
             await _check_alone(connection)
-            if LEDGER in await _tables(connection):
-                await migrate(dsn)
             async with connection.transaction():
                 await _fill(connection, packed, manifest)
         finally:
@@ -83,6 +80,8 @@ async def _check_empty(connection: asyncpg.Connection) -> None:
     """Lock all tables until the transaction ends. Raise BackupError where a gateway is connected or a table
     has rows."""
     tables = await _tables(connection)
+    if not tables:
+        raise BackupError("no table could be made: the schema of DATABASE_URL may be missing")
     if LEDGER not in tables:
         raise BackupError(f"the database is not empty: it has {tables[0]}. Restore into a new database")
     named = ", ".join(f'"{table}"' for table in tables)

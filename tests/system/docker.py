@@ -147,6 +147,7 @@ def _podman_socket(folder: Path, podman_compose: str) -> Iterator[Docker]:
     plugin.parent.mkdir(parents=True)
     plugin.write_text(PLUGIN.format(metadata=METADATA, podman_compose=podman_compose))
     plugin.chmod(0o755)
+    (plugin.parents[1] / "config.json").write_text("{}")  # `podman run` wants it in such a folder
     conf, socket = folder / "containers.conf", folder / "podman.sock"
     conf.write_text(CONTAINERS_CONF)
     env = {

@@ -121,6 +121,16 @@ def test_a_first_name_ends_what_was_chosen_for_want_of_one(host: Host) -> None:
     assert host.settings()["CERTIFICATE_MODE"] == "lets-encrypt"
 
 
+def test_the_hosts_own_name_is_a_name_too_where_it_is_given(host: Host) -> None:
+    host.program("hostname", f'#!/bin/sh\n[ "$1" = -I ] && echo {PUBLIC} || echo {NAME}\n')
+    host.program("getent", GETENT)
+    assert host.setup().returncode == 0
+    assert "Let's Encrypt is not asked: CERTIFICATE_MODE" in host.setup().stdout
+    assert asked(host) == []
+    host.setup("--domain", NAME)
+    assert len(asked(host)) == 1
+
+
 # Given ones
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.seed import INFRA
 from tests.system.conftest import program
-from tests.system.setup_host import NAME, Host
+from tests.system.setup_host import DOCKER, NAME, Host
 
 
 @pytest.fixture
@@ -60,6 +60,33 @@ def test_without_a_name_the_hosts_own_is_served_with_a_self_signed_certificate(h
     assert done.returncode == 0, done.stderr
     assert "self-signed" in done.stdout
     assert not any("certbot" in line for line in host.told())
+
+
+@pytest.mark.parametrize("typed", ["a.example.test, b.example.test", " a.example.test b.example.test,"])
+def test_names_may_have_blanks_and_commas_between_them(host: Host, typed: str) -> None:
+    assert host.setup("--domain", typed).returncode == 0
+    assert host.settings()["LITELLM_DOMAIN"] == "a.example.test,b.example.test"
+    assert host.setup("--domain", " , ").returncode == 1
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_in_the_settings_are_none_of_a_value(host: Host, quote: str) -> None:
+    (host.folder / ".env").write_text(
+        f"LITELLM_DOMAIN={quote}{NAME}{quote}\nOLLAMA_MEMORY={quote}6g{quote}\n"
+    )
+    done = host.setup()
+    assert done.returncode == 0, done.stderr
+    assert "Ollama may use 6144 MB" in done.stdout
+    assert host.settings()["LITELLM_DOMAIN"] == NAME
+
+
+@pytest.mark.parametrize(("version", "code"), [("2.23.3", 1), ("v2.24.0", 0), ("5.0.1", 0), ("", 0)])
+def test_a_compose_that_is_too_old_is_told_first(host: Host, version: str, code: int) -> None:
+    answer = f'case "$*" in "compose version --short") echo {version}; exit 0 ;; esac\n'
+    host.program("docker", DOCKER.replace("#!/bin/bash\n", f"#!/bin/bash\n{answer}"))
+    done = host.setup("--domain", NAME)
+    assert done.returncode == code, done.stderr
+    assert (host.folder / ".env").exists() is (code == 0)
 
 
 def test_the_environment_names_the_domain(host: Host) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from runtime.commands.backup import BackupError, backup
 from runtime.commands.restore import restore
-from runtime.postgres.migrations import migrate
+from runtime.postgres.migrations import known_migrations, migrate
 from schema.secret import Secret
 from tests.conftest import execute
 from tests.databases import dsn_of
@@ -31,6 +31,22 @@ ALL = """
     WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
     AND c.relname <> 'migration'
 """
+
+
+def catalogue(dsn: str) -> list[str]:
+    """Every table, and what the ledger of migrations says."""
+
+    async def read() -> list[str]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            found = [row["relname"] for row in await connection.fetch(ALL)]
+            if await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL"):
+                found += [row["name"] for row in await connection.fetch("SELECT name FROM migration")]
+            return sorted(found)
+        finally:
+            await connection.close()
+
+    return asyncio.run(read())
 
 
 @pytest.fixture
@@ -97,6 +113,49 @@ def test_rows_of_any_table_are_in_the_way(postgres_dsn: str, tmp_path: Path, row
     with pytest.raises(BackupError, match="not empty"):
         restore(Secret(postgres_dsn), tmp_path / "backup.zip")
     assert everything(postgres_dsn) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"DELETE FROM migration WHERE name = '{known_migrations()[-1]}'",
+        "CREATE TABLE migration (name text, app_name text)",
+        "CREATE TABLE shop_order (id int)",
+    ],
+)
+def test_a_refused_restore_has_changed_nothing(
+    postgres_dsn: str, empty: str, tmp_path: Path, statement: str
+) -> None:
+    """Into the tables of an older version, and into somebody else's."""
+    path = tmp_path / "backup.zip"
+    backup(Secret(postgres_dsn), path)
+    if statement.startswith("DELETE"):
+        asyncio.run(migrate(empty))
+    execute(empty, statement)
+    before = catalogue(empty)
+    with pytest.raises(BackupError):
+        restore(Secret(empty), path)
+    assert catalogue(empty) == before
+
+
+def test_a_schema_of_its_own_is_saved_and_restored(
+    postgres_server: str, postgres_dsn: str, empty: str, tmp_path: Path
+) -> None:
+    name = f"schema_{uuid4().hex}"
+    execute(postgres_server, f"CREATE DATABASE {name}")
+    try:
+        plain = dsn_of(postgres_server, name)
+        of_schema = f"{plain}{'&' if '?' in plain else '?'}options=-csearch_path%3Dsg"
+        with pytest.raises(BackupError, match="no tables of Switchgear"):
+            backup(Secret(plain), tmp_path / "none.zip")
+        execute(plain, "CREATE SCHEMA sg")
+        asyncio.run(migrate(of_schema))
+        execute(of_schema, "INSERT INTO \"LiteLLM_UserTable\" (user_id) VALUES ('ada')")
+        assert backup(Secret(of_schema), tmp_path / "sg.zip").rows["LiteLLM_UserTable"] == 1
+        restore(Secret(empty), tmp_path / "sg.zip")
+        assert len(everything(empty)["LiteLLM_UserTable"]) == 1
+    finally:
+        execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_tables_of_somebody_else_are_in_the_way(postgres_dsn: str, empty: str, tmp_path: Path) -> None:

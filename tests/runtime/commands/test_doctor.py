@@ -150,6 +150,16 @@ def test_an_ollama_is_judged_by_the_network_of_its_address(ip: str, level: str, 
     assert mixed.level == "warning"
 
 
+@pytest.mark.parametrize("offline", [True, False])
+def test_an_address_that_can_not_be_read_is_an_error_among_the_others(
+    postgres_dsn: str, tmp_path: Path, offline: bool
+) -> None:
+    env = {"SWITCHGEAR_DOOR": "127.0.0.1:1", "SWITCHGEAR_PULL_BASE": "http://ollama-pull:x"}
+    every = asyncio.run(findings({}, env, settings(tmp_path, postgres_dsn), offline=offline))
+    assert "pulls for the door: its address can't be read" in [each.text for each in every]
+    assert any(each.text.startswith("database: PostgreSQL") for each in every)
+
+
 def test_every_address_outside_is_listed_and_no_secret(postgres_dsn: str, tmp_path: Path) -> None:
     guardrail = {
         "guardrail": "generic_guardrail_api",

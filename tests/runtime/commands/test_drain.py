@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from runtime.books.booking import Books
 from runtime.commands.drain import UnbookedRows, drained
@@ -55,6 +56,13 @@ def test_a_gateway_with_another_folder_is_waited_for(tmp_path: Path, postgres_ds
 
 def test_nothing_waits_where_no_gateway_runs_and_no_journal_is(tmp_path: Path, postgres_dsn: str) -> None:
     assert drained(NOWHERE, tmp_path / "none", Secret(postgres_dsn)) == UnbookedRows()
+
+
+@pytest.mark.parametrize("answer", [b"[]", b"{}", b'{"ledger_rows_waiting":"many"}'])
+def test_what_is_no_gateway_leaves_a_doubt(tmp_path: Path, postgres_dsn: str, answer: bytes) -> None:
+    with json_server(lambda asked: (200, answer)) as other:
+        (doubt,) = drained(other.url, tmp_path, Secret(postgres_dsn), deadline_s=0.1).doubts
+    assert "something else than a gateway" in doubt
 
 
 def test_a_gateway_that_is_not_ready_leaves_a_doubt(tmp_path: Path, postgres_dsn: str) -> None:
