@@ -46,7 +46,7 @@ class UnbookedRows(msgspec.Struct, frozen=True, kw_only=True):
     """Why there may be more."""
 
 
-class _Readiness(msgspec.Struct, frozen=True):
+class _AskedReadiness(msgspec.Struct, frozen=True):
     ledger_rows_waiting: int
 
 
@@ -90,7 +90,7 @@ def _asked(url: str) -> _GatewayState:
     except Unreachable as exc:
         return _GatewayState(serves=True, doubts=(f"the gateway at {url} is not ready ({exc})",))
     try:
-        return _GatewayState(serves=True, rows=msgspec.convert(told, _Readiness).ledger_rows_waiting)
+        return _GatewayState(serves=True, rows=msgspec.convert(told, _AskedReadiness).ledger_rows_waiting)
     except msgspec.ValidationError:
         return _GatewayState(serves=True, doubts=(f"something else than a gateway answers at {url}",))
 
