@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from models_registry.config.reader import Config
+from models_registry.config.stored import FALLBACKS
 from models_registry.routing.choice import Affinity, Strategy
 
 
@@ -93,10 +94,7 @@ IN_LITELLM_SETTINGS: Mapping[str, str] = MappingProxyType(
         "num_retries": "num_retries",
         "timeout": "request_timeout",
         "allowed_fails": "allowed_fails",
-        "fallbacks": "fallbacks",
-        "default_fallbacks": "default_fallbacks",
-        "context_window_fallbacks": "context_window_fallbacks",
-        "content_policy_fallbacks": "content_policy_fallbacks",
+        **{name: name for name in FALLBACKS},
     }
 )
 """The settings of the router that a config file may have in `litellm_settings` too, by their names there."""

@@ -35,7 +35,7 @@ ROUTER_SETTINGS = "router_settings"
 CACHE_SETTINGS = "cache_settings"
 LITELLM_SETTINGS = "litellm_settings"
 FALLBACKS = ("fallbacks", "default_fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
-"""Settings of the router that a config file may have in `litellm_settings` too."""
+"""The lists of the router that a config file may have in `litellm_settings` too."""
 PASSWORD = "password"
 """The one secret among the settings of the response cache."""
 
