@@ -44,6 +44,9 @@ class BooksProcess:
         self._open = False
         self._keeper: BaseProcess | None = None
         self._started_mono = 0.0
+        self._changes = 0
+        """How many signals came."""
+        self._is_looking = False
 
     def __enter__(self) -> None:
         self._open = True
@@ -69,10 +72,25 @@ class BooksProcess:
         self._keeper.start()
 
     def _child_changed(self, sign: int, frame: FrameType | None) -> None:
-        """Start the bookkeeper again, if it has ended. A forked process has this handler too, and must not do
-        so."""
+        """Look at the bookkeeper, once at a time. Python runs this in the middle of itself where a worker
+        dies while the bookkeeper is started: a second look would see a process that is not there yet, and
+        start another one, which nobody would watch."""
         if callable(self._before):
             self._before(sign, frame)
+        self._changes += 1
+        if self._is_looking:
+            return  # whoever looks does so once more
+        seen = 0
+        while seen != self._changes:
+            seen, self._is_looking = self._changes, True
+            try:
+                self._look()
+            finally:
+                self._is_looking = False
+
+    def _look(self) -> None:
+        """Start the bookkeeper again, if it has ended. A forked process has the handler too, and must not do
+        so."""
         keeper = self._keeper
         if not self._open or os.getpid() != self._pid or keeper is None or keeper.is_alive():
             return
